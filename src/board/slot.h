@@ -1,0 +1,90 @@
+#pragma once
+
+/*
+ * The scoreboard: one sealed memfd of one page per worker. The worker is the only writer; the
+ * manager copies the page, then bounds and validates everything. Nobody follows an offset or
+ * pointer from it.
+ *
+ * A page of its own per worker, because a mapping of one page of a larger memfd can be grown over
+ * its neighbours with mremap(2). Sealed against shrinking, since reading beyond the end of a shrunk
+ * file would be SIGBUS in the manager.
+ */
+
+#include "base/macro.h"
+
+#include <sys/types.h>
+
+#define BOARD_SLOT_SIZE    4096
+#define BOARD_SLOT_VERSION 1
+
+typedef enum WorkerState {
+    WORKER_STATE_STARTING, /* forked, not registered yet */
+    WORKER_STATE_IDLE,
+    WORKER_STATE_READING, /* reading the head of a request */
+    WORKER_STATE_RUNNING,
+    WORKER_STATE_FINISHING, /* the script has ended: shutdown functions, flushing, after
+                               fastcgi_finish_request() */
+    WORKER_STATE_DRAINING,  /* takes no more requests */
+    _WORKER_STATE_MAX,
+} WorkerState;
+
+/** "starting", "idle", … */
+const char *worker_state_to_string(WorkerState state);
+
+/* What a worker tells about itself; both the shared page and the manager's checked copy have this
+ * form. */
+typedef struct BoardSlot {
+    uint32_t version;
+    uint32_t sequence;             /* odd while the worker writes */
+    uint32_t state;                /* WorkerState */
+    uint32_t connections;          /* held, idle ones too */
+    uint64_t requests;             /* begun */
+    uint64_t request_started_usec; /* CLOCK_MONOTONIC; of the running or last request */
+    uint64_t last_active_usec;    /* CLOCK_MONOTONIC: begin or end of the last request, whichever is
+                                     later */
+    uint64_t bytes_in, bytes_out; /* bodies, all requests */
+    uint64_t content_length;      /* of the running or last request */
+    uint64_t protocol_errors;
+    uint64_t moot;   /* bits of enum BoardMoot */
+    uint32_t status; /* HTTP status of the last response, 0: none yet */
+    uint32_t reserved;
+    char method[16];
+    char uri[1024];    /* as the web server sent it, cut */
+    char script[1024]; /* cut */
+} BoardSlot;
+
+_Static_assert(sizeof(BoardSlot) <= BOARD_SLOT_SIZE, "a slot fits into its page");
+_Static_assert(offsetof(BoardSlot, requests) == 16 && offsetof(BoardSlot, status) == 80 &&
+                   offsetof(BoardSlot, method) == 88 && offsetof(BoardSlot, uri) == 104 &&
+                   offsetof(BoardSlot, script) == 1128,
+               "docs/runtime-protocol.md has these offsets");
+
+/* Steps of the sandbox that this kernel or these privileges make moot. */
+typedef enum BoardMoot {
+    BOARD_MOOT_BOUNDING_SET = 1 << 0, /* nobody may empty it; no_new_privs makes it harmless */
+    BOARD_MOOT_LANDLOCK = 1 << 1,     /* the kernel has none: the worker is not dumpable instead */
+    BOARD_MOOT_SECUREBITS = 1 << 2,
+} BoardMoot;
+
+/** Makes a sealed page (SHRINK, GROW, SEAL) and maps it for reading. Returns the fd or -errno;
+ * *ret_slot is unmapped with board_unmap(). */
+int board_create(const volatile BoardSlot **ret_slot);
+
+/** Maps the page of fd for writing, in the worker. 0 or -errno. */
+int board_attach(int fd, BoardSlot **ret_slot);
+
+void board_unmap(const volatile BoardSlot *slot);
+
+/** Brackets of a write; everything between is seen whole or not at all by board_read(). */
+void board_begin(BoardSlot *slot);
+void board_commit(BoardSlot *slot);
+
+/** Copies at most size-1 bytes and ends with NUL. NULL is "". */
+void board_set_text(char *field, size_t size, const char *text, size_t n);
+
+/**
+ * Copies and validates: now_usec bounds the times, the state is one of the enum, texts are
+ * NUL-terminated printable UTF-8 (other bytes become '?'). Returns 0; -EAGAIN when the writer never
+ * came to rest (the copy is valid but may be torn); -EBADMSG when the version is not ours.
+ */
+int board_read(const volatile BoardSlot *slot, uint64_t now_usec, BoardSlot *ret);

@@ -1,0 +1,32 @@
+#pragma once
+
+/*
+ * Checks that need the machine: users, groups, files, directories, the runtime program.
+ */
+
+#include "conf/config.h"
+
+typedef struct PoolIds {
+    uid_t uid;
+    gid_t gid;
+    gid_t *groups; /* supplementary, of the user database */
+    size_t n_groups;
+    char *user_name; /* NULL for a number without an entry */
+    char *home;
+    bool keep; /* no user asked for: stay what we are */
+} PoolIds;
+
+void pool_ids_done(PoolIds *ids);
+
+/**
+ * Looks up user, group and all supplementary groups. privileged: whether this process may change
+ * ids; without it "user" must be the one we are (or absent), with it "user" is mandatory and must
+ * not be root. Problems are added to issues (file and line of the directive where known). Returns
+ * 0, -EINVAL for problems in issues, -ENOMEM.
+ */
+int config_resolve_ids(const PoolConfig *c, bool privileged, ConfigIssues *issues,
+                       PoolIds *ret_ids);
+
+/** Checks that chdir, php_ini, php_ini_scan_dir and libexec_dir/runtime exist and are of the right
+ * type. 0 or -EINVAL. */
+int config_verify_paths(const PoolConfig *c, const char *libexec_dir, ConfigIssues *issues);

@@ -1,0 +1,41 @@
+#pragma once
+
+/*
+ * The control socket of a manager: SOCK_SEQPACKET at CONTROL_PATH of the pool. One request, one
+ * reply, per connection as often as wanted.
+ *
+ * Who may: SO_PEERCRED uid 0 or the manager's uid anything; others that the file mode lets in
+ * (group fpmd) only STATUS.
+ */
+
+#include "base/macro.h"
+
+#define CONTROL_VERSION   1
+#define CONTROL_TEXT_SIZE 4096
+#define CONTROL_DIR                                                                                \
+    "/run/fpmd-control" /* default; $RUNTIME_DIRECTORY or --control-dir otherwise:                 \
+                           DIR/POOL/control */
+
+typedef enum ControlVerb {
+    CONTROL_STATUS = 1, /* reply carries a snapshot fd (status/snapshot.h) */
+    CONTROL_RELOAD, /* reply comes when the new generation serves, or was refused: text says why */
+    _CONTROL_VERB_MAX,
+} ControlVerb;
+
+typedef struct ControlRequest {
+    uint32_t version;
+    uint32_t verb;
+} ControlRequest;
+
+typedef struct ControlReply {
+    uint32_t version;
+    int32_t result;               /* 0, or -errno */
+    char text[CONTROL_TEXT_SIZE]; /* NUL-terminated, for people */
+} ControlReply;
+
+/** Connects to the control socket of a pool below dir. The fd or -errno. */
+int control_connect(const char *dir, const char *pool);
+
+/** Sends a request and waits for its reply; *ret_fd is an fd that came with it, or -1. 0 or -errno.
+ */
+int control_call(int fd, ControlVerb verb, ControlReply *ret, int *ret_fd);

@@ -1,0 +1,33 @@
+#pragma once
+
+/*
+ * The kinds of journal records, once: identifier, MESSAGE_ID=, subject. The catalogue
+ * (units/fpmd.catalog) has a text for each; a test compares the two.
+ */
+
+#define LOG_MESSAGES(X)                                                                            \
+    X(POOL_READY, "5461e330482241bbad5f3ef9e9fecb8a", "Pool is ready")                             \
+    X(POOL_STOPPED, "30ca5ecef8674f3baa77a383bb95e661", "Pool has stopped")                        \
+    X(POOL_RELOADED, "4f366e9115484b159733936b109e47d0", "Pool has a new generation")              \
+    X(RELOAD_REFUSED, "1060408efcc2456eb86e53b37acd516a", "Reload was refused")                    \
+    X(WORKER_EXITED, "9c46bc7e7740411182b32403ce3378a2", "Worker has exited")                      \
+    X(TEMPLATE_EXITED, "2f324b3807c64828a38ccc38b38a6d4b", "Template has exited")                  \
+    X(CHILDREN_LIMIT, "3b817c61e2534d138c9c9e0ccbcf59a3", "Limit of children reached")             \
+    X(START_FAILED, "d4bb0307ae3b4973ab8cd0dd9c6d2909", "Pool could not be started")               \
+    X(CONFIG_ERROR, "8490615bd92f4997972817de9a1e411e", "Error in a pool file")                    \
+    X(PHP_MESSAGE, "70287f569fdb4c44bea2f85ba4f52fa7", "Message of PHP")                           \
+    X(WORKER_OUTPUT, "3ae23a8d80504cb284576d02820a40fa", "Output of a worker")                     \
+    X(TEMPLATE_OUTPUT, "d9a9d408c1084764b8380043422b8960", "Output of a template")                 \
+    X(PROTOCOL_ERROR, "c6b7f4c98fc64a8b83177290ea76a4d5", "Broken FastCGI request")                \
+    X(SANDBOX_REDUCED, "984a42ad74fc40cd94bcbffd0a891f35", "Sandbox is weaker than wanted")        \
+    X(RECORDS_DROPPED, "01b4b9a1256949f7997c036f1ba3d06d", "Journal records were dropped")         \
+    X(ORPHANS_FOUND, "556234617515439cb7089c7d06f32c8d", "Processes of an earlier manager found")  \
+    X(DRAIN_LIMIT, "605de60d80cc4850bb9f5b2217140fa8", "Requests were ended at the drain limit")
+
+typedef enum LogMessage {
+    LOG_MESSAGE_NONE = 0,
+#define X(name, id, subject) LOG_MESSAGE_##name,
+    LOG_MESSAGES(X)
+#undef X
+        _LOG_MESSAGE_MAX,
+} LogMessage;

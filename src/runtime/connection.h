@@ -1,0 +1,66 @@
+#pragma once
+
+/*
+ * One accepted FastCGI connection in a worker: socket, parser, the request being read or run,
+ * output. The worker's loop (runtime/serve.c) owns it and its place in epoll; the language sees
+ * only the Request (runtime/request.h).
+ *
+ * The socket is a blocking one; reading heads uses MSG_DONTWAIT, so that a half-sent head holds
+ * nobody up, while the body and the output of a running request wait in the system call. Listening
+ * sockets are non-blocking, accepted ones are not (accept4 without SOCK_NONBLOCK).
+ */
+
+#include "board/slot.h"
+#include "runtime/request.h"
+
+typedef struct Connection Connection;
+
+/* What a worker's connections share: buffers for the one request that runs at a time, the worker's
+ * slot. */
+typedef struct ConnectionShared ConnectionShared;
+
+ConnectionShared *connection_shared_new(BoardSlot *slot, unsigned max_connections,
+                                        unsigned max_requests);
+ConnectionShared *connection_shared_free(ConnectionShared *s);
+DEFINE_CLEANUP(ConnectionShared, connection_shared_free)
+
+typedef enum ConnectionOutcome {
+    CONNECTION_WAIT,    /* come back when the socket is readable */
+    CONNECTION_REQUEST, /* a head is complete: run connection_request(), then connection_end() */
+    CONNECTION_LINGER,  /* everything is said; bytes are read and thrown away until the peer closes
+                         */
+    CONNECTION_CLOSED,  /* free it */
+} ConnectionOutcome;
+
+/** Takes the fd of an accepted connection. NULL: no memory (the fd is closed). */
+Connection *connection_new(ConnectionShared *shared, int fd, uint64_t now_usec);
+
+/** Closes the socket. Returns NULL; NULL is fine. */
+Connection *connection_free(Connection *c);
+
+int connection_fd(const Connection *c);
+
+/** Reads what is there without waiting and goes as far as the end of the head; answers GET_VALUES
+ * and what needs no program. */
+ConnectionOutcome connection_receive(Connection *c, uint64_t now_usec);
+
+/** The request of CONNECTION_REQUEST. The scoreboard says RUNNING from here on. */
+Request *connection_request(Connection *c, uint64_t now_usec);
+
+/**
+ * After the program: sends what is buffered and END_REQUEST unless request_finish() did. keep:
+ * whether a kept connection may stay (false for the last request of a worker). When bytes of a next
+ * request have arrived already the outcome may be CONNECTION_REQUEST.
+ */
+ConnectionOutcome connection_end(Connection *c, uint32_t app_status, bool keep, uint64_t now_usec);
+
+/** True when no byte of a request is pending in our buffer, so that closing loses nothing that was
+ * received. */
+bool connection_is_idle(const Connection *c);
+
+/** When the last byte came or went (CLOCK_MONOTONIC, from the caller's now). */
+uint64_t connection_last_active_usec(const Connection *c);
+
+/** The static text of what was wrong with the bytes, after CONNECTION_CLOSED by a protocol error;
+ * else NULL. */
+const char *connection_error(const Connection *c);

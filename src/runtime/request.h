@@ -1,0 +1,50 @@
+#pragma once
+
+/*
+ * One FastCGI request as a language runtime sees it. Writing is buffered and goes out with as few
+ * system calls as possible; a peer that is gone makes writes fail with -EPIPE. All calls block as
+ * long as the peer makes them wait.
+ */
+
+#include "base/macro.h"
+#include "fcgi/params.h"
+
+typedef struct Request Request;
+
+/** FCGI_RESPONDER, FCGI_AUTHORIZER or FCGI_FILTER. */
+unsigned request_role(const Request *r);
+
+/** The PARAMS; valid until the request ends. */
+const FcgiParams *request_params(const Request *r);
+
+/** The value of a parameter, NUL-terminated, or NULL. */
+const char *request_param(const Request *r, const char *name);
+
+/**
+ * Reads the next bytes of STDIN, at most n. Returns how many; 0 at the end of the stream; -EPIPE
+ * when the peer closed or aborted before it; -EBADMSG for broken records.
+ */
+ssize_t request_read(Request *r, void *buffer, size_t n);
+
+/** Appends to STDOUT. 0; -EPIPE when the peer is gone, aborted, or the request is finished. */
+int request_write(Request *r, const void *data, size_t n);
+
+/** Appends to STDERR; the order of the two streams is kept. */
+int request_write_error(Request *r, const void *data, size_t n);
+
+/** Sends what is buffered. 0 or -EPIPE. */
+int request_flush(Request *r);
+
+/** Ends the request for the peer (END_REQUEST with this status); the caller may go on working.
+ * Later writes give -EPIPE. */
+int request_finish(Request *r, uint32_t app_status);
+
+/** True once the peer is known to be gone or has sent ABORT_REQUEST. Makes no system call. */
+bool request_aborted(const Request *r);
+
+/** True after any byte of STDOUT or STDERR has been handed over. */
+bool request_started_output(const Request *r);
+
+/* What the request tells the scoreboard. */
+void request_note_script(Request *r, const char *script);
+void request_note_status(Request *r, unsigned http_status);

@@ -1,0 +1,83 @@
+#pragma once
+
+/*
+ * Confinement. One file per technique; each function does one step or returns -errno, and never
+ * half of it silently. Callers end the process when a step fails (base/exit_status.h has a status
+ * for each).
+ *
+ *   manager        privileges_reduce() in the first lines of main()
+ *   template       between fork and exec: rlimits, groups, gid, uid, capabilities, no_new_privs
+ * (confine_for_exec); before the language starts: the filter for templates worker         after
+ * fork: an empty Landlock layer, the tighter filter for workers
+ */
+
+#include "base/macro.h"
+
+#include <sys/types.h>
+
+/* ---- privileges.c: the manager's own ---- */
+
+typedef struct Privileges {
+    bool may_change_ids; /* has SETUID and SETGID */
+    bool may_kill;       /* has KILL */
+    bool bounding_empty; /* the bounding set is empty now */
+    bool securebits_locked;
+} Privileges;
+
+/**
+ * Keeps of the capabilities that this process has at most SETUID, SETGID and KILL (effective,
+ * permitted, inheritable and ambient), empties the bounding set and locks NOROOT, NO_SETUID_FIXUP,
+ * KEEP_CAPS off and NO_CAP_AMBIENT_RAISE while SETPCAP lasts, and drops SETPCAP. Without SETPCAP
+ * the last two are left out and ret says so. As root without ambient capabilities it does the same
+ * with what root has. 0 or -errno.
+ */
+int privileges_reduce(Privileges *ret);
+
+/* ---- confine.c: between fork and exec ---- */
+
+typedef struct Confinement {
+    bool set_ids; /* change to uid, gid, groups; needs SETUID and SETGID */
+    uid_t uid;
+    gid_t gid;
+    const gid_t *groups;
+    size_t n_groups;
+    uint64_t rlimit_files; /* RLIMIT_KEEP, … of conf/config.h */
+    uint64_t rlimit_core;
+} Confinement;
+
+/**
+ * All steps in order. After it: all five capability sets empty (the bounding set as far as it was
+ * before), ids as given, no_new_privs. Returns 0, or the positive ExitStatus of the step that
+ * failed with errno set.
+ */
+int confine_for_exec(const Confinement *c);
+
+/* ---- landlock.c ---- */
+
+/**
+ * Puts this process into a Landlock domain of its own without any rule (handled: making block
+ * devices, which nobody may anyway). Siblings are then in different domains, which the kernel keeps
+ * from ptrace, process_vm_*, /proc/PID/mem and pidfd_getfd on each other (Linux 5.13), and with ABI
+ * 6 from signalling each other. Returns 1; 0 when the kernel has no Landlock, having made the
+ * process not dumpable instead; -errno.
+ */
+int landlock_isolate(void);
+
+/* ---- seccomp.c: built with libseccomp, installed as ready BPF ---- */
+
+typedef enum SeccompProfile {
+    SECCOMP_TEMPLATE, /* denies what PHP never needs */
+    SECCOMP_WORKER, /* and what reaches other processes of the pool: setpriority, sched_*, prlimit64
+                       of others, kill of pid -1, of process groups and of the template */
+    _SECCOMP_PROFILE_MAX,
+} SeccompProfile;
+
+typedef struct SeccompFilter SeccompFilter;
+
+/** Builds a filter. template_pid is only for SECCOMP_WORKER. 0 or -errno. */
+int seccomp_filter_new(SeccompProfile profile, pid_t template_pid, SeccompFilter **ret);
+SeccompFilter *seccomp_filter_free(SeccompFilter *f);
+DEFINE_CLEANUP(SeccompFilter, seccomp_filter_free)
+
+/** Installs it in this process (needs no_new_privs). Allocates nothing. 0 or -errno. */
+int seccomp_filter_install(const SeccompFilter *f);

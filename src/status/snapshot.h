@@ -1,0 +1,59 @@
+#pragma once
+
+/*
+ * The state of a pool at one moment, as the manager gives it to whoever may ask: a StatusPool
+ * followed by n_workers StatusWorker in one sealed memfd. Both ends are of the same build or refuse
+ * each other by the version.
+ */
+
+#include "board/slot.h"
+#include "conf/config.h"
+
+#define STATUS_VERSION 1
+
+typedef struct StatusPool {
+    uint32_t version;
+    uint32_t size;        /* of this struct */
+    uint32_t worker_size; /* of StatusWorker */
+    uint32_t n_workers;
+    char name[72];
+    char runtime[32];         /* "php8.2" */
+    char runtime_version[64]; /* "PHP 8.2.36" */
+    char state[24];           /* "starting", "ready", "reloading", "stopping" */
+    char status_text[256];    /* the STATUS= line */
+    uint32_t mode;            /* PoolMode */
+    uint32_t manager_pid;
+    uint32_t generation;
+    uint32_t max_children;
+    uint32_t active, idle, starting, draining; /* workers */
+    uint32_t active_max;
+    uint32_t moot;               /* bits of BoardMoot */
+    uint32_t queued, queued_max; /* connections waiting */
+    uint64_t started_usec;       /* CLOCK_REALTIME */
+    uint64_t uptime_usec;
+    uint64_t requests;          /* begun since the manager started */
+    uint64_t requests_per_ksec; /* rate of the last interval, requests per 1000 s */
+    uint64_t workers_started, workers_crashed;
+    uint64_t limit_reached; /* times that max_children was reached */
+    uint64_t protocol_errors;
+    uint64_t absurd_messages;
+    uint64_t records_dropped;
+} StatusPool;
+
+typedef struct StatusWorker {
+    uint32_t pid;
+    uint32_t slot;
+    uint32_t generation;
+    uint32_t reserved;
+    uint64_t started_usec; /* CLOCK_REALTIME */
+    uint64_t age_usec;
+    uint64_t request_age_usec; /* of the running request, 0: none */
+    BoardSlot board;           /* checked copy */
+} StatusWorker;
+
+/**
+ * Maps and checks a snapshot memfd (seals, version, sizes). 0 with both pointers into one mapping
+ * of *ret_size bytes (munmap *ret_pool), -EBADMSG, or -errno.
+ */
+int status_open(int fd, const StatusPool **ret_pool, const StatusWorker **ret_workers,
+                size_t *ret_size);
