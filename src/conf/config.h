@@ -37,6 +37,7 @@ typedef struct IniSetting {
     IniKind kind;
     char *key;
     char *text;
+    const char *file; /* belongs to the PoolConfig */
     unsigned line;
 } IniSetting;
 
@@ -57,6 +58,12 @@ typedef struct ListenAddress {
     char *host;
     uint16_t port;
 } ListenAddress;
+
+/* Where something was said. */
+typedef struct ConfigOrigin {
+    const char *file; /* belongs to the PoolConfig; NULL: nowhere, the default is in force */
+    unsigned line;
+} ConfigOrigin;
 
 #define RLIMIT_KEEP      UINT64_MAX /* leave the limit alone */
 #define RLIMIT_UNLIMITED (UINT64_MAX - 1)
@@ -95,17 +102,31 @@ typedef struct PoolConfig {
     size_t n_env;
     char *php_ini;          /* NULL: the runtime's choice */
     char *php_ini_scan_dir; /* NULL: the runtime's choice */
-    IniSetting *ini;        /* in order of application: a later one wins; admin after plain */
+    /* In order of application, admin after plain. A key is there once in each class, the first of
+     * the file, but for "extension" and "zend_extension": each of those is to be loaded. Texts of
+     * repeated disable_functions and disable_classes are joined. */
+    IniSetting *ini;
     size_t n_ini;
     char **limit_extensions; /* security.limit_extensions; n = 0: all allowed */
     size_t n_limit_extensions;
 
     bool catch_workers_output; /* stdout and stderr of workers to the journal */
     int log_level;             /* syslog priority: records above it are not sent */
+
+    ConfigOrigin *origins; /* one per directive of conf/directives.h */
+    char **files;          /* the names that origins and settings point to */
+    size_t n_files;
 } PoolConfig;
+
+/** A configuration with the defaults of every directive; pm and pm.max_children, which have none,
+ * are static and 0. NULL: no memory. */
+PoolConfig *pool_config_new(const char *name);
 
 PoolConfig *pool_config_free(PoolConfig *c);
 DEFINE_CLEANUP(PoolConfig, pool_config_free)
+
+/** Where the directive was given last; a line of 0 when it was not. */
+ConfigOrigin pool_config_origin(const PoolConfig *c, const char *directive);
 
 typedef enum ConfigSeverity {
     CONFIG_WARNING,
@@ -123,7 +144,7 @@ typedef struct ConfigIssue {
 } ConfigIssue;
 
 typedef struct ConfigIssues {
-    ConfigIssue *items;
+    ConfigIssue *items; /* at most 1000; what comes after is only counted */
     size_t n;
     size_t n_errors;
 } ConfigIssues;
@@ -143,12 +164,13 @@ char *config_issue_to_string(const ConfigIssue *issue);
  * directives before any section are global). All problems of the file are added to issues, not just
  * the first. Environment variables in ${NAME} come from this process.
  *
- * Returns 0 and *ret_config; -EINVAL when issues has errors; another -errno when the file could not
+ * Returns 0 and *ret_config; -EINVAL when issues got errors; another -errno when the file could not
  * be read, which is added to issues too.
  */
 int config_load(const char *path, const char *name, ConfigIssues *issues, PoolConfig **ret_config);
 
-/** As config_load(), from memory: text of n bytes; path is only for messages. */
+/** As config_load(), from memory: text of n bytes; path is only for messages. Reads no file: an
+ * include is an error. */
 int config_parse(const char *text, size_t n, const char *path, const char *name,
                  ConfigIssues *issues, PoolConfig **ret_config);
 

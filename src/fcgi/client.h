@@ -38,6 +38,9 @@ typedef struct FcgiResponse {
 
 void fcgi_response_done(FcgiResponse *r);
 
+/** Makes it ready for the next answer; the buffers keep their room. */
+void fcgi_response_reset(FcgiResponse *r);
+
 /** Takes bytes of an answer. 1 when END_REQUEST is complete (*ret_used bytes were needed), 0 for
- * more, -EBADMSG. */
+ * more, -EBADMSG, -ENOMEM. */
 int fcgi_response_push(FcgiResponse *r, const uint8_t *data, size_t n, size_t *ret_used);

@@ -7,7 +7,12 @@
  *
  * One request at a time (no multiplexing): a BEGIN_REQUEST for a second id while one runs gives
  * FCGI_EVENT_SECOND_REQUEST, which the caller answers with CANT_MPX_CONN; records of ids that are
- * not active are skipped (section 3.3).
+ * not active are skipped (section 3.3). A record of id 0 is a management record whatever its type.
+ *
+ * -EBADMSG: a version other than 1, a BEGIN_REQUEST that is not of 8 bytes or is for the running
+ * id, STDIN or DATA before the end of PARAMS, DATA before the end of STDIN. Skipped: repeated ends
+ * of streams, PARAMS after their end, DATA for other roles than FILTER, record types that only an
+ * application sends.
  */
 
 #include "fcgi/wire.h"
@@ -59,8 +64,9 @@ typedef struct FcgiParser {
     unsigned request_id;
     unsigned role;
     bool keep;
-    bool stdin_ended, data_ended;
-    const char *error; /* static text of the first error */
+    bool values_end_due;          /* GET_VALUES_END is the next event */
+    bool stdin_ended, data_ended; /* followed beyond the end of the request, until the next BEGIN */
+    const char *error;            /* static text of the first error */
 } FcgiParser;
 
 void fcgi_parser_init(FcgiParser *p);
@@ -79,9 +85,12 @@ int fcgi_parser_next(FcgiParser *p, const uint8_t *data, size_t n, size_t *ret_u
  * new BEGIN may follow. */
 void fcgi_parser_end_request(FcgiParser *p);
 
-/** True when STDIN (and DATA for role FILTER) has been read to its end, so no byte of the request
- * is outstanding. */
+/**
+ * True when STDIN (and DATA for role FILTER) has been read to its end or the web server aborted, so
+ * no byte of the request is outstanding. Stays right after fcgi_parser_end_request(), while the
+ * rest is skipped. True before the first request.
+ */
 bool fcgi_parser_request_read(const FcgiParser *p);
 
-/** True between requests with no byte of the next one seen. */
+/** True between requests with no byte of the next one seen and none of the last one outstanding. */
 bool fcgi_parser_is_idle(const FcgiParser *p);

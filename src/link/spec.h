@@ -33,7 +33,6 @@ typedef struct RuntimeSpec {
     const char **ini_keys, **ini_texts;
     size_t n_ini;
     int log_level;
-    unsigned long pool_uid; /* only for messages */
     /* descriptors by name */
     int link_fd;
     int handover_fd;

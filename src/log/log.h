@@ -46,6 +46,11 @@ void log_set_max_priority(int priority);
  * writable). */
 bool log_flush(void);
 
+/** For the child of a fork: forgets what the ring holds, without counting it; the parent has it
+ * too.
+ */
+void log_forget(void);
+
 /** Records dropped since the logger was opened. */
 uint64_t log_dropped(void);
 

@@ -26,6 +26,9 @@ const char *request_param(const Request *r, const char *name);
  */
 ssize_t request_read(Request *r, void *buffer, size_t n);
 
+/** The same for DATA, the file of a FILTER; passes over what is left of STDIN. Other roles: 0. */
+ssize_t request_read_data(Request *r, void *buffer, size_t n);
+
 /** Appends to STDOUT. 0; -EPIPE when the peer is gone, aborted, or the request is finished. */
 int request_write(Request *r, const void *data, size_t n);
 

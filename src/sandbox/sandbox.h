@@ -5,10 +5,16 @@
  * half of it silently. Callers end the process when a step fails (base/exit_status.h has a status
  * for each).
  *
- *   manager        privileges_reduce() in the first lines of main()
- *   template       between fork and exec: rlimits, groups, gid, uid, capabilities, no_new_privs
- * (confine_for_exec); before the language starts: the filter for templates worker         after
- * fork: an empty Landlock layer, the tighter filter for workers
+ * In this order:
+ *   manager    privileges_reduce() in the first lines of main()
+ *   child      between fork and exec: confine_for_exec(): rlimits, bounding set, groups, gid, uid,
+ *              capabilities, no_new_privs; the descriptors are arranged before it
+ *   template   seccomp_filter_install(SECCOMP_TEMPLATE) before the language starts; there also the
+ *              filter for workers is built, with its own pid
+ *   worker     after fork: landlock_isolate(), then seccomp_filter_install(SECCOMP_WORKER) on top
+ *
+ * Filters are inherited and cannot be taken back. LeakSanitizer needs ptrace, which they deny:
+ * ASAN_OPTIONS=detect_leaks=0 for a filtered process.
  */
 
 #include "base/macro.h"
@@ -66,9 +72,10 @@ int landlock_isolate(void);
 /* ---- seccomp.c: built with libseccomp, installed as ready BPF ---- */
 
 typedef enum SeccompProfile {
-    SECCOMP_TEMPLATE, /* denies what PHP never needs */
-    SECCOMP_WORKER, /* and what reaches other processes of the pool: setpriority, sched_*, prlimit64
-                       of others, kill of pid -1, of process groups and of the template */
+    SECCOMP_TEMPLATE, /* denies what PHP never needs; process_vm_* are left, to read slow workers */
+    SECCOMP_WORKER,   /* and what reaches other processes of the pool: process_vm_*, setpriority,
+                         sched_set*, prlimit64 of others, kill of pid -1, of process groups and of the
+                         template */
     _SECCOMP_PROFILE_MAX,
 } SeccompProfile;
 
@@ -79,5 +86,6 @@ int seccomp_filter_new(SeccompProfile profile, pid_t template_pid, SeccompFilter
 SeccompFilter *seccomp_filter_free(SeccompFilter *f);
 DEFINE_CLEANUP(SeccompFilter, seccomp_filter_free)
 
-/** Installs it in this process (needs no_new_privs). Allocates nothing. 0 or -errno. */
+/** Installs it in this thread, so before others exist (needs no_new_privs). Allocates nothing. 0 or
+ * -errno. */
 int seccomp_filter_install(const SeccompFilter *f);

@@ -1,0 +1,181 @@
+#include "board/slot.h"
+
+#include "base/fd.h"
+#include "base/utf8.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* A write of the worker takes well under a microsecond; a reader that meets one more often than
+ * this meets a worker that was preempted in the middle, or one that lies. */
+#define READ_TRIES  64
+
+#define SLOT_WORDS  (sizeof(BoardSlot) / sizeof(uint64_t))
+#define MOOT_BITS   (BOARD_MOOT_BOUNDING_SET | BOARD_MOOT_LANDLOCK | BOARD_MOOT_SECUREBITS)
+#define STATUS_LAST 999
+
+_Static_assert(sizeof(BoardSlot) % sizeof(uint64_t) == 0, "a slot is copied word by word");
+
+static const char *const state_names[] = {
+    [WORKER_STATE_STARTING] = "starting",   [WORKER_STATE_IDLE] = "idle",
+    [WORKER_STATE_READING] = "reading",     [WORKER_STATE_RUNNING] = "running",
+    [WORKER_STATE_FINISHING] = "finishing", [WORKER_STATE_DRAINING] = "draining",
+};
+
+_Static_assert(ARRAY_SIZE(state_names) == _WORKER_STATE_MAX, "every state has a name");
+
+const char *worker_state_to_string(WorkerState state)
+{
+    return (unsigned)state < _WORKER_STATE_MAX ? state_names[state] : "unknown";
+}
+
+int board_create(const volatile BoardSlot **ret_slot)
+{
+    _cleanup_fd_ int fd = memfd_create("fpmd-slot", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    const uint32_t version = BOARD_SLOT_VERSION;
+    void *page;
+
+    if (fd < 0)
+        return -errno;
+    if (ftruncate(fd, BOARD_SLOT_SIZE) < 0)
+        return -errno;
+    /* A slot is readable before its worker has written anything: version, and zeros. */
+    if (pwrite(fd, &version, sizeof(version), offsetof(BoardSlot, version)) < 0)
+        return -errno;
+    if (fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
+        return -errno;
+    page = mmap(NULL, BOARD_SLOT_SIZE, PROT_READ, MAP_SHARED, fd, 0);
+    if (page == MAP_FAILED)
+        return -errno;
+    *ret_slot = page;
+    return TAKE_FD(fd);
+}
+
+int board_attach(int fd, BoardSlot **ret_slot)
+{
+    struct stat st;
+    void *page;
+
+    if (fstat(fd, &st) < 0)
+        return -errno;
+    if (st.st_size != BOARD_SLOT_SIZE)
+        return -EINVAL;
+    page = mmap(NULL, BOARD_SLOT_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (page == MAP_FAILED)
+        return -errno;
+    *ret_slot = page;
+    return 0;
+}
+
+void board_unmap(const volatile BoardSlot *slot)
+{
+    if (slot)
+        munmap((void *)(uintptr_t)slot, BOARD_SLOT_SIZE);
+}
+
+void board_begin(BoardSlot *slot)
+{
+    uint32_t sequence = __atomic_load_n(&slot->sequence, __ATOMIC_RELAXED);
+
+    /* "| 1" instead of "+ 1": an earlier user of the page may have died within its brackets. */
+    __atomic_store_n(&slot->sequence, sequence | 1, __ATOMIC_RELAXED);
+    __atomic_thread_fence(__ATOMIC_RELEASE);
+}
+
+void board_commit(BoardSlot *slot)
+{
+    uint32_t sequence = __atomic_load_n(&slot->sequence, __ATOMIC_RELAXED);
+
+    __atomic_store_n(&slot->sequence, (sequence | 1) + 1, __ATOMIC_RELEASE);
+}
+
+void board_set_text(char *field, size_t size, const char *text, size_t n)
+{
+    if (!text)
+        n = 0;
+    if (n > size - 1)
+        n = utf8_cut(text, size - 1);
+    if (n > 0)
+        memcpy(field, text, n);
+    field[n] = 0;
+}
+
+/* Ends the text within its field, replaces what is no printable UTF-8, clears the rest. */
+static void check_text(char *field, size_t size)
+{
+    size_t n = strnlen(field, size - 1);
+
+    for (size_t i = 0; i < n;) {
+        uint32_t code;
+        size_t length = utf8_decode(field + i, n - i, &code);
+
+        if (length > 0 && utf8_is_printable(code)) {
+            i += length;
+            continue;
+        }
+        /* A well-formed character that may not be shown is one '?', and so is each wrong byte. */
+        field[i++] = '?';
+        if (length > 1) {
+            memmove(field + i, field + i + length - 1, n - i - (length - 1));
+            n -= length - 1;
+        }
+    }
+    memset(field + n, 0, size - n);
+}
+
+/* Every byte of the page is the worker's, who may be hostile: each field is made to keep the
+ * promise that its comment in the header gives. Counters may have any value. */
+static void check_slot(BoardSlot *s, uint64_t now_usec)
+{
+    /* A worker that says nonsense is taken as busy: it does not count as spare capacity. */
+    if (s->state >= _WORKER_STATE_MAX)
+        s->state = WORKER_STATE_RUNNING;
+    s->request_started_usec = MIN(s->request_started_usec, now_usec);
+    s->last_active_usec = MIN(s->last_active_usec, now_usec);
+    s->moot &= MOOT_BITS;
+    if (s->status > STATUS_LAST)
+        s->status = 0;
+    s->reserved = 0;
+    check_text(s->method, sizeof(s->method));
+    check_text(s->uri, sizeof(s->uri));
+    check_text(s->script, sizeof(s->script));
+}
+
+/* Each word is loaded exactly once, so that what is checked is what is used. */
+static void copy_slot(const volatile BoardSlot *slot, BoardSlot *ret)
+{
+    const volatile uint64_t *from = (const volatile uint64_t *)slot;
+    uint64_t *to = (uint64_t *)ret;
+
+    for (size_t i = 0; i < SLOT_WORDS; i++)
+        to[i] = __atomic_load_n(&from[i], __ATOMIC_RELAXED);
+}
+
+int board_read(const volatile BoardSlot *slot, uint64_t now_usec, BoardSlot *ret)
+{
+    BoardSlot copy;
+    int r = -EAGAIN;
+
+    for (int i = 0; i < READ_TRIES && r < 0; i++) {
+        uint32_t before = __atomic_load_n(&slot->sequence, __ATOMIC_ACQUIRE), after;
+
+        if (before & 1)
+            continue;
+        copy_slot(slot, &copy);
+        __atomic_thread_fence(__ATOMIC_ACQUIRE);
+        after = __atomic_load_n(&slot->sequence, __ATOMIC_RELAXED);
+        if (before == after)
+            r = 0;
+    }
+    if (r < 0)
+        copy_slot(slot, &copy);
+    if (copy.version != BOARD_SLOT_VERSION)
+        return -EBADMSG;
+    check_slot(&copy, now_usec);
+    *ret = copy;
+    return r;
+}

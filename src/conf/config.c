@@ -1,0 +1,106 @@
+#include "conf/setting.h"
+
+#include <errno.h>
+#include <string.h>
+#include <strings.h>
+
+const char *pool_mode_to_string(PoolMode mode)
+{
+    static const char *const names[] = {
+        [POOL_MODE_STATIC] = "static",
+        [POOL_MODE_DYNAMIC] = "dynamic",
+        [POOL_MODE_ONDEMAND] = "ondemand",
+    };
+
+    return (unsigned)mode < ARRAY_SIZE(names) ? names[mode] : NULL;
+}
+
+const char *ini_kind_to_string(IniKind kind)
+{
+    static const char *const names[] = {
+        [INI_VALUE] = "php_value",
+        [INI_FLAG] = "php_flag",
+        [INI_ADMIN_VALUE] = "php_admin_value",
+        [INI_ADMIN_FLAG] = "php_admin_flag",
+    };
+
+    return (unsigned)kind < ARRAY_SIZE(names) ? names[kind] : NULL;
+}
+
+int config_check_pool_name(const char *name)
+{
+    static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                  "abcdefghijklmnopqrstuvwxyz"
+                                  "0123456789_.";
+    size_t n = strspn(name, allowed);
+
+    return n == 0 || n > 64 || name[n] || name[0] == '.' ? -EINVAL : 0;
+}
+
+PoolConfig *pool_config_new(const char *name)
+{
+    _cleanup_(pool_config_freep) PoolConfig *c = calloc(1, sizeof(*c));
+    size_t n;
+    const Directive *d = directives_get(&n);
+
+    if (!c)
+        return NULL;
+    c->name = strdup(name);
+    c->origins = calloc(n, sizeof(*c->origins));
+    if (!c->name || !c->origins)
+        return NULL;
+    c->rlimit_files = RLIMIT_KEEP;
+    c->rlimit_core = RLIMIT_KEEP;
+    for (size_t i = 0; i < n; i++)
+        if (setting_apply_default(c, d + i) < 0)
+            return NULL;
+    return TAKE_PTR(c);
+}
+
+static void free_lists(PoolConfig *c)
+{
+    listen_free(c->listen, c->n_listen);
+    for (size_t i = 0; i < c->n_env; i++) {
+        free(c->env[i].name);
+        free(c->env[i].value);
+    }
+    free(c->env);
+    for (size_t i = 0; i < c->n_ini; i++) {
+        free(c->ini[i].key);
+        free(c->ini[i].text);
+    }
+    free(c->ini);
+    for (size_t i = 0; i < c->n_limit_extensions; i++)
+        free(c->limit_extensions[i]);
+    free(c->limit_extensions);
+    for (size_t i = 0; i < c->n_files; i++)
+        free(c->files[i]);
+    free(c->files);
+}
+
+PoolConfig *pool_config_free(PoolConfig *c)
+{
+    if (!c)
+        return NULL;
+    free_lists(c);
+    free(c->origins);
+    free(c->name);
+    free(c->path);
+    free(c->user);
+    free(c->group);
+    free(c->chdir);
+    free(c->runtime);
+    free(c->listen_owner);
+    free(c->listen_group);
+    free(c->php_ini);
+    free(c->php_ini_scan_dir);
+    free(c);
+    return NULL;
+}
+
+ConfigOrigin pool_config_origin(const PoolConfig *c, const char *directive)
+{
+    const Directive *d = directive_find(directive, strlen(directive));
+
+    return d && c->origins ? c->origins[directive_index(d)] : (ConfigOrigin){0};
+}

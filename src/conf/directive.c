@@ -1,0 +1,103 @@
+#include "conf/directives.h"
+
+#include <ctype.h>
+#include <string.h>
+#include <strings.h>
+
+const char *directive_fate_to_string(DirectiveFate fate)
+{
+    static const char *const names[] = {
+        [FATE_HONOURED] = "honoured",
+        [FATE_SYSTEMD] = "done by systemd",
+        [FATE_LATER] = "without effect",
+        [FATE_REFUSED] = "refused",
+    };
+
+    return (unsigned)fate < ARRAY_SIZE(names) ? names[fate] : NULL;
+}
+
+const char *directive_type_to_string(DirectiveType type)
+{
+    static const char *const texts[_DIRECTIVE_TYPE_MAX] = {
+        [TYPE_NAME] = "a name without blanks, or a number",
+        [TYPE_PROGRAM] = "a file name of letters, digits and _ . + -",
+        [TYPE_PATH] = "an absolute path",
+        [TYPE_SCAN_DIRS] = "absolute paths with colons between",
+        [TYPE_URI] = "a path that begins with '/', of letters, digits and / _ - . ~",
+        [TYPE_ADDRESSES] = "absolute paths, ports or host:port, with blanks or commas between",
+        [TYPE_EXTENSIONS] = "file name extensions like .php with blanks between",
+        [TYPE_UNSIGNED] = "a number",
+        [TYPE_COUNT] = "a number",
+        [TYPE_SIGNED] = "a number",
+        [TYPE_TIME] = "a time like 10, 10s, 5m, 2h, 1d",
+        [TYPE_BOOL] = "yes or no",
+        [TYPE_MODE] = "an octal mode like 0660",
+        [TYPE_RLIMIT] = "a number of bytes or 'unlimited'",
+        [TYPE_FILES] = "a number",
+        [TYPE_PM] = "static, dynamic or ondemand",
+        [TYPE_LOG_LEVEL] = "debug, notice, warning, error or alert",
+        [TYPE_FACILITY] = "the name of a syslog facility like daemon or local0",
+        [TYPE_URIS] = "a path that begins with '/'",
+    };
+
+    return (unsigned)type < ARRAY_SIZE(texts) ? texts[type] : NULL;
+}
+
+const Directive *directive_find(const char *name, size_t n)
+{
+    size_t n_directives;
+    const Directive *d = directives_get(&n_directives);
+
+    for (size_t i = 0; i < n_directives; i++)
+        if (strlen(d[i].name) == n && strncasecmp(d[i].name, name, n) == 0)
+            return d + i;
+    return NULL;
+}
+
+#define SUGGEST_MAX 48 /* the longest name has 40 bytes */
+
+/* Edit distance with transpositions of neighbours, in three rows. */
+static unsigned distance(const char *a, size_t n, const char *b, size_t m)
+{
+    unsigned rows[3][SUGGEST_MAX + 1];
+
+    for (size_t j = 0; j <= m; j++)
+        rows[0][j] = (unsigned)j;
+    for (size_t i = 1; i <= n; i++) {
+        unsigned *row = rows[i % 3], *before = rows[(i + 2) % 3], *second = rows[(i + 1) % 3];
+
+        row[0] = (unsigned)i;
+        for (size_t j = 1; j <= m; j++) {
+            char x = (char)tolower((unsigned char)a[i - 1]), y = b[j - 1];
+            unsigned best = before[j - 1] + (x != y);
+
+            best = MIN(best, before[j] + 1);
+            best = MIN(best, row[j - 1] + 1);
+            if (i > 1 && j > 1 && x == b[j - 2] && tolower((unsigned char)a[i - 2]) == y)
+                best = MIN(best, second[j - 2] + 1);
+            row[j] = best;
+        }
+    }
+    return rows[n % 3][m];
+}
+
+const char *directive_suggest(const char *name, size_t n)
+{
+    size_t n_directives;
+    const Directive *d = directives_get(&n_directives);
+    const char *best = NULL;
+    /* A third of the letters may be wrong: enough for a forgotten "pm." before max_children. */
+    unsigned limit = (unsigned)MIN(n / 3, (size_t)4) + 1;
+
+    if (n == 0 || n > SUGGEST_MAX)
+        return NULL;
+    for (size_t i = 0; i < n_directives; i++) {
+        unsigned k = distance(name, n, d[i].name, strlen(d[i].name));
+
+        if (k < limit) {
+            limit = k;
+            best = d[i].name;
+        }
+    }
+    return best;
+}

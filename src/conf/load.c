@@ -1,0 +1,320 @@
+#include "conf/include.h"
+#include "conf/setting.h"
+#include "base/fd.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <string.h>
+#include <strings.h>
+
+#define FILE_MAX_BYTES (1024 * 1024)
+
+typedef struct Section {
+    char *name; /* as the file has it */
+    PoolConfig *config;
+} Section;
+
+/* Where an entry belongs. */
+enum {
+    PLACE_NOWHERE = -2, /* before the first section header: global */
+    PLACE_GLOBAL = -1,
+    /* From 0 on an index of sections. */
+};
+
+typedef struct Loader {
+    ConfigIssues *issues;
+    const char *name;
+    PoolConfig *global;
+    Section *sections;
+    size_t n_sections;
+    ssize_t place;
+    bool in_memory;
+    size_t n_errors; /* that issues had before */
+    IncludeStack stack;
+} Loader;
+
+static int load_text(Loader *l, const char *text, size_t n, const char *file);
+
+static void loader_done(Loader *l)
+{
+    for (size_t i = 0; i < l->n_sections; i++) {
+        free(l->sections[i].name);
+        pool_config_free(l->sections[i].config);
+    }
+    free(l->sections);
+    pool_config_free(l->global);
+}
+
+static bool is_target(const Loader *l, const char *section)
+{
+    return strcasecmp(section, l->name) == 0;
+}
+
+/* Goes on with the pool of that name, which may have been begun before. */
+static int enter_pool(Loader *l, const char *name)
+{
+    _cleanup_free_ char *copy = NULL;
+    PoolConfig *config;
+    Section *grown;
+
+    for (size_t i = 0; i < l->n_sections; i++)
+        if (strcasecmp(l->sections[i].name, name) == 0) {
+            l->place = (ssize_t)i;
+            return 0;
+        }
+    grown = reallocarray(l->sections, l->n_sections + 1, sizeof(*grown));
+    if (!grown)
+        return -ENOMEM;
+    l->sections = grown;
+    copy = strdup(name);
+    config = copy ? pool_config_new(is_target(l, name) ? l->name : name) : NULL;
+    if (!config)
+        return -ENOMEM;
+    l->place = (ssize_t)l->n_sections;
+    l->sections[l->n_sections++] = (Section){TAKE_PTR(copy), config};
+    return 0;
+}
+
+static int enter_section(Loader *l, Slice name)
+{
+    _cleanup_free_ char *copy = strndup(name.p, name.n);
+
+    if (!copy)
+        return -ENOMEM;
+    if (strcasecmp(copy, "global") == 0) {
+        l->place = PLACE_GLOBAL;
+        return 0;
+    }
+    return enter_pool(l, copy);
+}
+
+static Reporter reporter(const Loader *l, const char *file, unsigned line)
+{
+    const char *section = l->place >= 0 ? l->sections[l->place].name : NULL;
+
+    return (Reporter){l->issues, file, line, section && !is_target(l, section) ? section : NULL};
+}
+
+/* A name from the file for messages: bounded, and nothing in it that moves a terminal's cursor. */
+static const char *printable(Slice name, char ret[static 65])
+{
+    size_t n = MIN(name.n, (size_t)64);
+
+    for (size_t i = 0; i < n; i++)
+        ret[i] = name.p[i] && isprint((unsigned char)name.p[i]) ? name.p[i] : '?';
+    ret[n] = 0;
+    return ret;
+}
+
+static void report_unknown(const LexItem *item, const Reporter *r)
+{
+    const char *near = directive_suggest(item->name.p, item->name.n);
+    char name[65];
+
+    printable(item->name, name);
+    if (near)
+        report(r, CONFIG_ERROR, name, "there is no such directive, did you mean '%s'?", near);
+    else
+        report(r, CONFIG_ERROR, name, "there is no such directive, expected one of fpmd.conf(5)");
+}
+
+/* Whether the directive may be given in this place and form; reports it if not. */
+static bool check_form(const Loader *l, const Directive *d, const LexItem *item, const Reporter *r)
+{
+    if (directive_is_array(d) != item->has_key) {
+        report(r, CONFIG_ERROR, d->name,
+               item->has_key ? "has a key, expected %s = value"
+                             : "has no key, expected %s[KEY] = value",
+               d->name);
+        return false;
+    }
+    if (l->place >= 0 && !(d->scope & SCOPE_POOL)) {
+        report(r, CONFIG_ERROR, d->name,
+               "is not a directive of a pool, expected it below the section header [global]");
+        return false;
+    }
+    if (l->place == PLACE_GLOBAL && !(d->scope & SCOPE_GLOBAL)) {
+        report(r, CONFIG_ERROR, d->name,
+               "is a directive of a pool, expected it below the section header [%s]", l->name);
+        return false;
+    }
+    return true;
+}
+
+static int load_directive(Loader *l, const LexItem *item, const char *file, unsigned line)
+{
+    const Directive *d = directive_find(item->name.p, item->name.n);
+    Reporter r = reporter(l, file, line);
+    const char *pool;
+    PoolConfig *c;
+
+    if (!d) {
+        report_unknown(item, &r);
+        return 0;
+    }
+    if (l->place == PLACE_NOWHERE && !(d->scope & SCOPE_GLOBAL)) {
+        /* One error for a forgotten header; what follows is checked as if it were there. */
+        int k = enter_pool(l, l->name);
+
+        if (k < 0)
+            return k;
+        r = reporter(l, file, line);
+        report(&r, CONFIG_ERROR, d->name,
+               "is a directive of a pool but no section has begun, expected the line [%s] above it",
+               l->name);
+    }
+    if (!check_form(l, d, item, &r))
+        return 0;
+    c = l->place >= 0 ? l->sections[l->place].config : l->global;
+    pool = l->place >= 0 ? c->name : NULL;
+    return directive_is_array(d) ? setting_apply_array(c, d, item, pool, &r)
+                                 : setting_apply(c, d, item, pool, &r);
+}
+
+static int load_included(Loader *l, const char *path, const Reporter *r)
+{
+    _cleanup_free_ char *text = NULL;
+    ssize_t place = l->place;
+    const char *error;
+    size_t n = 0;
+    int k;
+
+    error = include_enter(&l->stack, path);
+    if (error) {
+        report(r, CONFIG_ERROR, "include", "%s: %s", path, error);
+        return 0;
+    }
+    k = fd_read_file(path, FILE_MAX_BYTES, &text, &n);
+    if (k == -ENOMEM)
+        return k;
+    if (k < 0)
+        report(r, CONFIG_ERROR, "include", "%s cannot be read: %s", path, strerror(-k));
+    else
+        k = load_text(l, text, n, path);
+    include_leave(&l->stack);
+    /* The lines after an include belong to the section before it, whatever the file began. */
+    l->place = place;
+    return k == -ENOMEM ? k : 0;
+}
+
+static int load_include(Loader *l, const LexItem *item, const char *file, unsigned line)
+{
+    _cleanup_(include_list_done) IncludeList list = {0};
+    Reporter r = reporter(l, file, line);
+    int k = 0;
+
+    if (l->in_memory || item->has_key) {
+        report(&r, CONFIG_ERROR, "include",
+               item->has_key ? "has a key, expected include = pattern"
+                             : "cannot be followed in a text that is not a file");
+        return 0;
+    }
+    k = include_find(item->value, file, &r, &list);
+    for (size_t i = 0; k == 0 && i < list.found.gl_pathc; i++)
+        k = load_included(l, list.found.gl_pathv[i], &r);
+    return k;
+}
+
+static int load_text(Loader *l, const char *text, size_t n, const char *file)
+{
+    Lexer lexer;
+    LexItem item;
+    int k = 0;
+
+    lexer_init(&lexer, text, n);
+    while (k == 0) {
+        Reporter r;
+
+        lexer_next(&lexer, &item);
+        if (item.kind == LEX_END)
+            break;
+        if (item.kind == LEX_ERROR) {
+            r = reporter(l, file, lexer.line);
+            report(&r, CONFIG_ERROR, NULL, "%s", item.error);
+        } else if (item.kind == LEX_SECTION)
+            k = enter_section(l, item.name);
+        else if (item.name.n == 7 && memcmp(item.name.p, "include", 7) == 0)
+            k = load_include(l, &item, file, lexer.line);
+        else
+            k = load_directive(l, &item, file, lexer.line);
+    }
+    return k;
+}
+
+/* Completes and checks every pool, and takes the one that was asked for. */
+static int loader_finish(Loader *l, const char *path, PoolConfig **ret)
+{
+    Section *target = NULL;
+
+    for (size_t i = 0; i < l->n_sections; i++) {
+        Section *s = &l->sections[i];
+        Reporter r;
+
+        l->place = (ssize_t)i;
+        r = reporter(l, path, 0);
+        if (setting_inherit(s->config, l->global) < 0)
+            return -ENOMEM;
+        check_pool(s->config, &r);
+        if (is_target(l, s->name))
+            target = s;
+    }
+    if (!target)
+        config_issues_add(
+            l->issues, CONFIG_ERROR, path, 0, NULL,
+            l->n_sections > 0
+                ? "there is no section for this pool, expected a line [%s]; the first "
+                  "section is [%s]"
+                : "there is no section for this pool, expected a line [%s]",
+            l->name, l->n_sections > 0 ? l->sections[0].name : "");
+    if (!target || l->issues->n_errors > l->n_errors)
+        return -EINVAL;
+    target->config->path = strdup(path);
+    if (!target->config->path)
+        return -ENOMEM;
+    *ret = TAKE_PTR(target->config);
+    return 0;
+}
+
+static int load(Loader *l, const char *text, size_t n, const char *path, PoolConfig **ret)
+{
+    int k;
+
+    l->place = PLACE_NOWHERE;
+    l->n_errors = l->issues->n_errors;
+    if (config_check_pool_name(l->name) < 0) {
+        config_issues_add(l->issues, CONFIG_ERROR, path, 0, NULL,
+                          "'%.64s' cannot be the name of a pool, expected 1 to 64 letters, digits, "
+                          "'_' and '.', not beginning with '.'",
+                          l->name);
+        return -EINVAL;
+    }
+    l->global = pool_config_new("global");
+    if (!l->global)
+        return -ENOMEM;
+    k = load_text(l, n > 0 ? text : "", n, path);
+    return k < 0 ? k : loader_finish(l, path, ret);
+}
+
+int config_parse(const char *text, size_t n, const char *path, const char *name,
+                 ConfigIssues *issues, PoolConfig **ret_config)
+{
+    _cleanup_(loader_done) Loader l = {.issues = issues, .name = name, .in_memory = true};
+
+    return load(&l, text, n, path, ret_config);
+}
+
+int config_load(const char *path, const char *name, ConfigIssues *issues, PoolConfig **ret_config)
+{
+    _cleanup_(loader_done) Loader l = {.issues = issues, .name = name};
+    _cleanup_free_ char *text = NULL;
+    const char *error = include_enter(&l.stack, path);
+    size_t n = 0;
+    int k = error ? -EINVAL : fd_read_file(path, FILE_MAX_BYTES, &text, &n);
+
+    if (k < 0) {
+        config_issues_add(issues, CONFIG_ERROR, path, 0, NULL, "cannot be read: %s",
+                          error ? error : strerror(-k));
+        return k;
+    }
+    return load(&l, text, n, path, ret_config);
+}

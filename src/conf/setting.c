@@ -1,0 +1,271 @@
+#include "conf/setting.h"
+#include "conf/value.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+void report(const Reporter *r, ConfigSeverity severity, const char *directive, const char *format,
+            ...)
+{
+    _cleanup_free_ char *text = NULL;
+    va_list args;
+    int n;
+
+    va_start(args, format);
+    n = vasprintf(&text, format, args);
+    va_end(args);
+    if (n < 0)
+        text = NULL;
+    if (r->other_pool)
+        config_issues_add(r->issues, CONFIG_WARNING, r->file, r->line, directive,
+                          "in the other pool [%s]: %s", r->other_pool, text ? text : "no memory");
+    else
+        config_issues_add(r->issues, severity, r->file, r->line, directive, "%s",
+                          text ? text : "no memory");
+}
+
+const char *setting_intern(PoolConfig *c, const char *file)
+{
+    char **grown, *copy;
+
+    for (size_t i = c->n_files; i > 0; i--)
+        if (strcmp(c->files[i - 1], file) == 0)
+            return c->files[i - 1];
+    grown = reallocarray(c->files, c->n_files + 1, sizeof(*grown));
+    if (!grown)
+        return NULL;
+    c->files = grown;
+    copy = strdup(file);
+    if (copy)
+        c->files[c->n_files++] = copy;
+    return copy;
+}
+
+static int store_text(char **field, const char *text)
+{
+    char *copy = NULL;
+
+    if (text[0]) {
+        copy = strdup(text);
+        if (!copy)
+            return -ENOMEM;
+    }
+    free(*field);
+    *field = copy;
+    return 0;
+}
+
+static void words_free(char **words, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        free(words[i]);
+    free(words);
+}
+
+static int store_extensions(PoolConfig *c, const char *text)
+{
+    _cleanup_free_ char *copy = strdup(text);
+    char **words = NULL, *state = NULL;
+    size_t n = 0;
+
+    if (!copy)
+        return -ENOMEM;
+    for (char *w = strtok_r(copy, " \t", &state); w; w = strtok_r(NULL, " \t", &state)) {
+        char **grown = reallocarray(words, n + 1, sizeof(*grown));
+
+        if (grown)
+            words = grown;
+        if (!grown || !(words[n] = strdup(w))) {
+            words_free(words, n);
+            return -ENOMEM;
+        }
+        n++;
+    }
+    words_free(c->limit_extensions, c->n_limit_extensions);
+    c->limit_extensions = words;
+    c->n_limit_extensions = n;
+    return 0;
+}
+
+static int store_addresses(PoolConfig *c, const char *text)
+{
+    ListenAddress *addresses;
+    size_t n;
+    int r = listen_parse(text, &addresses, &n);
+
+    if (r < 0)
+        return r;
+    listen_free(c->listen, c->n_listen);
+    c->listen = addresses;
+    c->n_listen = n;
+    return 0;
+}
+
+/* Numbers have been checked against the directive's range, which the field holds. */
+static int store(PoolConfig *c, const Directive *d, const char *text, uint64_t number)
+{
+    void *field = (char *)c + d->field;
+
+    switch (d->type) {
+    case TYPE_UNSIGNED:
+    case TYPE_MODE:
+        *(unsigned *)field = (unsigned)number;
+        return 0;
+    case TYPE_COUNT:
+    case TYPE_TIME:
+    case TYPE_RLIMIT:
+    case TYPE_FILES:
+        *(uint64_t *)field = number;
+        return 0;
+    case TYPE_SIGNED:
+    case TYPE_LOG_LEVEL:
+        *(int *)field = (int)(int64_t)number;
+        return 0;
+    case TYPE_BOOL:
+        *(bool *)field = number;
+        return 0;
+    case TYPE_PM:
+        *(PoolMode *)field = (PoolMode)number;
+        return 0;
+    case TYPE_EXTENSIONS:
+        return store_extensions(c, text);
+    case TYPE_ADDRESSES:
+        return store_addresses(c, text);
+    default:
+        return store_text(field, text);
+    }
+}
+
+int setting_apply_default(PoolConfig *c, const Directive *d)
+{
+    uint64_t number = 0;
+    int r;
+
+    if (d->field == DIRECTIVE_NO_FIELD || !d->fallback)
+        return 0;
+    r = setting_check(d, d->fallback, &number);
+    return r < 0 ? r : store(c, d, d->fallback, number);
+}
+
+static bool is_ranged(DirectiveType type)
+{
+    return type == TYPE_UNSIGNED || type == TYPE_COUNT || type == TYPE_SIGNED || type == TYPE_FILES;
+}
+
+static void report_value(const Reporter *r, const Directive *d, const char *text, int error)
+{
+    if (is_ranged(d->type) && d->max < INT_MAX)
+        report(r, CONFIG_ERROR, d->name, "'%.100s' is %s, expected a number from %lld to %lld",
+               text, error == -ERANGE ? "out of range" : "not valid", (long long)d->min,
+               (long long)d->max);
+    else if (is_ranged(d->type))
+        report(r, CONFIG_ERROR, d->name, "'%.100s' is %s, expected a number not less than %lld",
+               text, error == -ERANGE ? "out of range" : "not valid", (long long)d->min);
+    else
+        report(r, CONFIG_ERROR, d->name, "'%.100s' is %s, expected %s", text,
+               error == -ERANGE ? "out of range" : "not valid", directive_type_to_string(d->type));
+}
+
+/* Whether a value says no more than its absence would: then there is nothing to warn of. */
+static bool says_nothing(const Directive *d, const char *text, uint64_t number)
+{
+    uint64_t fallback = 0;
+
+    if (!d->fallback)
+        return !text[0];
+    if (strcmp(text, d->fallback) == 0)
+        return true;
+    return d->type != TYPE_TEXT && setting_check(d, d->fallback, &fallback) == 0 &&
+           number == fallback;
+}
+
+static void report_fate(const Reporter *r, const Directive *d, const char *text, uint64_t number)
+{
+    if (d->fate == FATE_HONOURED || says_nothing(d, text, number))
+        return;
+    if (d->fate == FATE_SYSTEMD)
+        report(r, CONFIG_WARNING, d->name, "has no effect, this is done by %s", d->instead);
+    else if (d->fate == FATE_LATER)
+        report(r, CONFIG_WARNING, d->name, "is accepted but has no effect in this version");
+    else
+        report(r, CONFIG_ERROR, d->name,
+               "this version cannot do it, and without it the pool would be less safe; expected no "
+               "such line");
+}
+
+static void note_origin(PoolConfig *c, const Directive *d, const Reporter *r, const char *file)
+{
+    ConfigOrigin *origin = &c->origins[directive_index(d)];
+
+    if (origin->line > 0 && strcmp(origin->file, file) == 0)
+        report(r, CONFIG_WARNING, d->name, "is given again, which replaces line %u", origin->line);
+    *origin = (ConfigOrigin){file, r->line};
+}
+
+static int apply_value(PoolConfig *c, const Directive *d, const char *text, const Reporter *r)
+{
+    /* An empty text takes a value back, where that means something. */
+    bool is_text = d->type < TYPE_UNSIGNED && d->type != TYPE_PROGRAM;
+    uint64_t number = 0;
+    int error = text[0] || !is_text ? setting_check(d, text, &number) : 0;
+
+    if (!text[0] && d->type == TYPE_PROGRAM)
+        error = -EINVAL;
+    if (error == -ENOMEM)
+        return error;
+    if (error < 0) {
+        report_value(r, d, text, error);
+        return 0;
+    }
+    report_fate(r, d, text, number);
+    return d->field == DIRECTIVE_NO_FIELD ? 0 : store(c, d, text, number);
+}
+
+int setting_apply(PoolConfig *c, const Directive *d, const LexItem *item, const char *pool,
+                  const Reporter *r)
+{
+    _cleanup_free_ char *expanded = NULL, *text = NULL;
+    const char *error, *file = setting_intern(c, r->file);
+    int k;
+
+    if (!file)
+        return -ENOMEM;
+    note_origin(c, d, r, file);
+    k = value_expand(item->value, &expanded, &error);
+    if (k == -EINVAL)
+        report(r, CONFIG_ERROR, d->name, "%s", error);
+    if (k < 0)
+        return k == -EINVAL ? 0 : k;
+    if (!pool && strstr(expanded, "$pool")) {
+        report(r, CONFIG_ERROR, d->name,
+               "'$pool' has no meaning in the global section, expected a text without it");
+        return 0;
+    }
+    text = value_replace_pool((Slice){expanded, strlen(expanded)}, pool ? pool : "");
+    return text ? apply_value(c, d, text, r) : -ENOMEM;
+}
+
+int setting_inherit(PoolConfig *c, const PoolConfig *global)
+{
+    size_t n;
+    const Directive *d = directives_get(&n);
+
+    for (size_t i = 0; i < n; i++) {
+        const char *file;
+
+        if (d[i].field == DIRECTIVE_NO_FIELD || c->origins[i].line > 0 ||
+            global->origins[i].line == 0)
+            continue;
+        file = setting_intern(c, global->origins[i].file);
+        if (!file)
+            return -ENOMEM;
+        c->origins[i] = (ConfigOrigin){file, global->origins[i].line};
+        /* Only numbers are global. */
+        memcpy((char *)c + d[i].field, (const char *)global + d[i].field,
+               d[i].type == TYPE_LOG_LEVEL ? sizeof(int) : sizeof(uint64_t));
+    }
+    return 0;
+}

@@ -1,0 +1,54 @@
+#pragma once
+
+/*
+ * One entry of a file put into a PoolConfig: values are parsed by the type of the directive.
+ * Inside of conf/ only.
+ */
+
+#include "conf/directives.h"
+#include "conf/lexer.h"
+
+/* Where issues go while one section is read. */
+typedef struct Reporter {
+    ConfigIssues *issues;
+    const char *file;
+    unsigned line;
+    const char *other_pool; /* not the pool asked for: its errors are only warnings; else NULL */
+} Reporter;
+
+void report(const Reporter *r, ConfigSeverity severity, const char *directive, const char *format,
+            ...) _printf_(4, 5);
+
+/** Stores the value that the directive has when it is not given. 0 or -ENOMEM. */
+int setting_apply_default(PoolConfig *c, const Directive *d);
+
+/**
+ * Applies an entry whose directive is d. pool replaces $pool, NULL: there is none, as in the global
+ * section. What is wrong with it is reported. 0 or -ENOMEM.
+ */
+int setting_apply(PoolConfig *c, const Directive *d, const LexItem *item, const char *pool,
+                  const Reporter *r);
+
+/** As setting_apply() for directives whose type is an array. */
+int setting_apply_array(PoolConfig *c, const Directive *d, const LexItem *item, const char *pool,
+                        const Reporter *r);
+
+/** Takes the values of the global section that the pool did not give itself. 0 or -ENOMEM. */
+int setting_inherit(PoolConfig *c, const PoolConfig *global);
+
+/** Remembers a file name for origins. NULL: no memory. */
+const char *setting_intern(PoolConfig *c, const char *file);
+
+/**
+ * Parses a text by the type of the directive. 0, and *ret_number for types that are numbers (words
+ * count as numbers); -EINVAL not of the type, -ERANGE outside of the directive's range, -ENOMEM.
+ */
+int setting_check(const Directive *d, const char *text, uint64_t *ret_number);
+
+/** The addresses in text, with blanks or commas between. 0, -EINVAL, -ENOMEM. */
+int listen_parse(const char *text, ListenAddress **ret, size_t *ret_n);
+ListenAddress *listen_free(ListenAddress *addresses, size_t n);
+
+/** Checks between directives; computes what was left out. Issues about a directive that is missing
+ * have the file of r. */
+void check_pool(PoolConfig *c, const Reporter *r);

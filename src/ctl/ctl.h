@@ -1,0 +1,35 @@
+#pragma once
+
+/*
+ * fpmctl: what its verbs share. A verb gets the options and its operands and returns the exit
+ * status; results go to stdout, everything else to stderr.
+ */
+
+#include "base/buffer.h"
+
+/* Statuses of "status", as LSB has them for init scripts. */
+#define CTL_EXIT_NOT_RUNNING 3
+#define CTL_EXIT_UNKNOWN     4
+
+typedef struct Ctl {
+    const char *config_dir;
+    const char *control_dir;
+    const char *libexec_dir;
+    bool json;
+    bool full;
+} Ctl;
+
+int verb_check(const Ctl *ctl, int n, char **operands);
+int verb_list(const Ctl *ctl, int n, char **operands);
+int verb_status(const Ctl *ctl, int n, char **operands);
+int verb_reload(const Ctl *ctl, int n, char **operands);
+
+/** Writes the buffer to stdout. The exit status: EXIT_STATUS_OK, or EXIT_STATUS_FAILURE having said
+ * why. */
+int ctl_print(const Buffer *b);
+
+/** Says "fpmctl: …" on stderr. */
+void ctl_complain(const char *format, ...) _printf_(1, 2);
+
+/** Explains why the control socket of a pool could not be used. */
+void ctl_complain_control(const Ctl *ctl, const char *pool, int error);

@@ -1,0 +1,143 @@
+#include "link/message.h"
+
+#include "base/fd.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#define LINK_MAX_FDS (LINK_FORK_MAX * LINK_FORK_FDS)
+
+_Static_assert(LINK_MAX_FDS <= 253, "SCM_MAX_FD of the kernel");
+_Static_assert(sizeof(LinkMessage) == 16 + LINK_TEXT_SIZE,
+               "docs/runtime-protocol.md has this layout");
+
+int link_pair(int ret[2])
+{
+    static const int on = 1;
+    int pair[2], r;
+
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+        return -errno;
+    if (setsockopt(pair[0], SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) < 0) {
+        r = -errno;
+        goto fail;
+    }
+    r = fd_set_nonblock(pair[0], true);
+    if (r < 0)
+        goto fail;
+    ret[0] = pair[0];
+    ret[1] = pair[1];
+    return 0;
+
+fail:
+    fd_close(pair[0]);
+    fd_close(pair[1]);
+    return r;
+}
+
+int link_send(int fd, const LinkMessage *m, const int *fds, size_t n_fds)
+{
+    union {
+        struct cmsghdr header;
+        char room[CMSG_SPACE(sizeof(int) * LINK_MAX_FDS)];
+    } control;
+    LinkMessage copy = *m;
+    struct iovec iov = {&copy, sizeof(copy)};
+    struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+
+    if (n_fds > LINK_MAX_FDS)
+        return -EINVAL;
+    copy.version = LINK_VERSION;
+    if (n_fds > 0) {
+        memset(&control, 0, sizeof(control));
+        control.header.cmsg_level = SOL_SOCKET;
+        control.header.cmsg_type = SCM_RIGHTS;
+        control.header.cmsg_len = CMSG_LEN(sizeof(int) * n_fds);
+        memcpy(CMSG_DATA(&control.header), fds, sizeof(int) * n_fds);
+        msg.msg_control = &control;
+        msg.msg_controllen = CMSG_SPACE(sizeof(int) * n_fds);
+    }
+    for (;;) {
+        if (sendmsg(fd, &msg, MSG_NOSIGNAL) >= 0)
+            return 0;
+        if (errno != EINTR)
+            return -errno;
+    }
+}
+
+/* Takes over the descriptors and the sender's pid from the control part. */
+static size_t link_take_control(struct msghdr *msg, int *fds, size_t max_fds, pid_t *ret_pid)
+{
+    size_t taken = 0;
+
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
+        if (c->cmsg_level != SOL_SOCKET)
+            continue;
+        if (c->cmsg_type == SCM_RIGHTS) {
+            size_t n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+
+            for (size_t i = 0; i < n; i++) {
+                int received;
+
+                memcpy(&received, CMSG_DATA(c) + i * sizeof(int), sizeof(int));
+                if (taken < max_fds)
+                    fds[taken++] = received;
+                else
+                    fd_close(received);
+            }
+        } else if (c->cmsg_type == SCM_CREDENTIALS) {
+            struct ucred cred;
+
+            memcpy(&cred, CMSG_DATA(c), sizeof(cred));
+            *ret_pid = cred.pid;
+        }
+    }
+    return taken;
+}
+
+int link_receive(int fd, LinkMessage *ret, int *fds, size_t max_fds, size_t *ret_n_fds,
+                 pid_t *ret_pid)
+{
+    union {
+        struct cmsghdr header;
+        char room[CMSG_SPACE(sizeof(int) * LINK_MAX_FDS) + CMSG_SPACE(sizeof(struct ucred))];
+    } control;
+    LinkMessage m;
+    struct iovec iov = {&m, sizeof(m)};
+    struct msghdr msg = {.msg_iov = &iov,
+                         .msg_iovlen = 1,
+                         .msg_control = &control,
+                         .msg_controllen = sizeof(control)};
+    pid_t pid = 0;
+    size_t n_fds;
+    ssize_t n;
+
+    do
+        n = recvmsg(fd, &msg, MSG_CMSG_CLOEXEC);
+    while (n < 0 && errno == EINTR);
+    if (n < 0)
+        return -errno;
+
+    n_fds = link_take_control(&msg, fds, max_fds, &pid);
+    /* An empty SEQPACKET message looks like the end of file; nobody of ours sends one. */
+    if (n == 0) {
+        while (n_fds > 0)
+            fd_close(fds[--n_fds]);
+        return 0;
+    }
+    if (n != (ssize_t)sizeof(m) || (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) ||
+        m.version != LINK_VERSION || m.type == 0 || m.type >= _LINK_TYPE_MAX) {
+        while (n_fds > 0)
+            fd_close(fds[--n_fds]);
+        return -EBADMSG;
+    }
+    m.text[sizeof(m.text) - 1] = 0;
+    *ret = m;
+    if (ret_n_fds)
+        *ret_n_fds = n_fds;
+    if (ret_pid)
+        *ret_pid = pid;
+    return 1;
+}

@@ -1,0 +1,91 @@
+#include "manager/manager.h"
+
+#include "base/clock.h"
+#include "log/log.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Requests do not wake the manager, so the figures for people are fetched: often while something
+ * happens, seldom otherwise. */
+#define BEAT_MIN_USEC (1 * USEC_PER_SEC)
+#define BEAT_MAX_USEC (10 * USEC_PER_SEC)
+
+void beat_status(Manager *m)
+{
+    char text[sizeof(m->status_text)];
+    ScaleCounts c;
+
+    scale_count(m, &c);
+    if (m->state == MANAGER_STARTING)
+        snprintf(text, sizeof(text), "Starting the runtime");
+    else if (m->state == MANAGER_STOPPING)
+        snprintf(text, sizeof(text), "Stopping, %u workers finish their requests", m->n_workers);
+    else
+        snprintf(text, sizeof(text), "%s%u active, %u idle, %llu requests, %llu.%llu req/s",
+                 m->note, c.active, c.idle, (unsigned long long)m->requests,
+                 (unsigned long long)(m->requests_per_ksec / 1000),
+                 (unsigned long long)(m->requests_per_ksec % 1000 / 100));
+    if (strcmp(text, m->status_text) == 0)
+        return;
+    memcpy(m->status_text, text, sizeof(text));
+    notifier_send(&m->notifier, "STATUS=%s", text);
+}
+
+static int on_beat(sd_event_source *source, uint64_t usec, void *userdata)
+{
+    Manager *m = userdata;
+    uint64_t now_usec = clock_monotonic_usec();
+    uint64_t passed_usec = now_usec - m->beat_at_usec;
+    uint64_t done;
+    ScaleCounts c;
+
+    scale(m);
+    scale_count(m, &c);
+    done = m->requests - m->requests_beat;
+    if (passed_usec > 0)
+        m->requests_per_ksec = done * 1000 * USEC_PER_SEC / passed_usec;
+    m->beat_usec = done > 0 || c.active > 0 || m->state != MANAGER_READY
+                       ? BEAT_MIN_USEC
+                       : MIN(m->beat_usec * 2, BEAT_MAX_USEC);
+    m->requests_beat = m->requests;
+    m->beat_at_usec = now_usec;
+    beat_status(m);
+    log_flush();
+
+    sd_event_source_set_time(source, now_usec + m->beat_usec);
+    return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+static int on_watchdog(sd_event_source *source, uint64_t usec, void *userdata)
+{
+    Manager *m = userdata;
+
+    notifier_send(&m->notifier, "WATCHDOG=1");
+    sd_event_source_set_time_relative(source, m->watchdog_usec / 3);
+    return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+int beat_start(Manager *m)
+{
+    uint64_t now_usec = clock_monotonic_usec();
+    int r;
+
+    m->beat_usec = BEAT_MIN_USEC;
+    m->beat_at_usec = now_usec;
+    r = sd_event_add_time(m->event, &m->beat_source, CLOCK_MONOTONIC, now_usec + m->beat_usec, 0,
+                          on_beat, m);
+    if (r < 0)
+        return r;
+    sd_event_source_set_priority(m->beat_source, PRIORITY_TIMER);
+    if (m->watchdog_usec == 0)
+        return 0;
+    /* A third of the limit: one late beat does not count. From the loop, so that it proves that the
+     * loop turns. */
+    r = sd_event_add_time(m->event, &m->watchdog_source, CLOCK_MONOTONIC,
+                          now_usec + m->watchdog_usec / 3, 0, on_watchdog, m);
+    if (r < 0)
+        return r;
+    sd_event_source_set_priority(m->watchdog_source, PRIORITY_WATCHDOG);
+    return 0;
+}

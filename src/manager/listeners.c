@@ -1,0 +1,218 @@
+#include "manager/listeners.h"
+
+#include "base/fd.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <linux/netlink.h>
+#include <linux/sock_diag.h>
+#include <linux/unix_diag.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+int listeners_add(Listeners *l, int fd, const char *text, const char *unlink_path)
+{
+    Listener *grown;
+    Listener item = {.fd = fd};
+    struct stat st;
+    int domain = 0;
+    socklen_t size = sizeof(domain);
+
+    if (l->n == LISTENERS_MAX)
+        return -E2BIG;
+    grown = reallocarray(l->items, l->n + 1, sizeof(Listener));
+    if (!grown)
+        return -ENOMEM;
+    l->items = grown;
+    if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) < 0 || fstat(fd, &st) < 0)
+        return -errno;
+    item.is_unix = domain == AF_UNIX;
+    item.inode = st.st_ino;
+    item.text = strdup(text);
+    item.unlink = unlink_path ? strdup(unlink_path) : NULL;
+    if (!item.text || (unlink_path && !item.unlink)) {
+        free(item.text);
+        free(item.unlink);
+        return -ENOMEM;
+    }
+    if (!item.is_unix) {
+        static const int on = 1;
+
+        /* Accepted connections inherit it; a small answer must not wait for the peer's delayed ACK.
+         */
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    }
+    l->items[l->n++] = item;
+    return 0;
+}
+
+int listeners_take(Listeners *l, char **ret_reason)
+{
+    char **names = NULL;
+    int n = sd_listen_fds_with_names(true, &names), r = 0;
+
+    if (n < 0) {
+        if (asprintf(ret_reason, "LISTEN_FDS cannot be used: %s", strerror(-n)) < 0)
+            *ret_reason = NULL;
+        return n;
+    }
+    for (int i = 0; i < n && r == 0; i++) {
+        int fd = SD_LISTEN_FDS_START + i;
+
+        if (sd_is_socket(fd, AF_UNSPEC, SOCK_STREAM, 1) <= 0) {
+            if (asprintf(ret_reason,
+                         "fd %d (\"%s\") from the socket unit is not a listening stream socket; "
+                         "ListenStream= is expected",
+                         fd, names[i]) < 0)
+                *ret_reason = NULL;
+            r = -ENOTSOCK;
+            break;
+        }
+        r = fd_set_nonblock(fd, true);
+        if (r == 0)
+            r = listeners_add(l, fd, names[i], NULL);
+    }
+    for (int i = 0; i < n; i++)
+        free(names[i]);
+    free(names);
+    return r < 0 ? r : n;
+}
+
+int listeners_set_up(Listeners *l)
+{
+    l->growth_fd = epoll_create1(EPOLL_CLOEXEC);
+    if (l->growth_fd < 0)
+        return -errno;
+    /* Absent module or a filter without AF_NETLINK: the length of the queue is guessed then. */
+    l->diag_fd = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_SOCK_DIAG);
+    return 0;
+}
+
+void listeners_done(Listeners *l)
+{
+    for (size_t i = 0; i < l->n; i++) {
+        if (l->items[i].unlink)
+            unlink(l->items[i].unlink);
+        fd_close(l->items[i].fd);
+        free(l->items[i].text);
+        free(l->items[i].unlink);
+    }
+    free(l->items);
+    fd_close(l->growth_fd);
+    fd_close(l->diag_fd);
+    *l = (Listeners){.growth_fd = -1, .diag_fd = -1};
+}
+
+void listeners_watch(Listeners *l, bool on)
+{
+    if (l->watching == on)
+        return;
+    l->watching = on;
+    for (size_t i = 0; i < l->n; i++) {
+        struct epoll_event event = {.events = EPOLLIN | EPOLLEXCLUSIVE | EPOLLET};
+
+        epoll_ctl(l->growth_fd, on ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, l->items[i].fd, &event);
+    }
+}
+
+void listeners_rearm(Listeners *l)
+{
+    if (l->watching) {
+        listeners_watch(l, false);
+        listeners_watch(l, true);
+    }
+}
+
+void listeners_drain(Listeners *l)
+{
+    struct epoll_event events[16];
+
+    while (epoll_wait(l->growth_fd, events, ARRAY_SIZE(events), 0) == (int)ARRAY_SIZE(events))
+        ;
+}
+
+/* unix(7) sockets: sock_diag(7), struct unix_diag_req by inode, UDIAG_SHOW_RQLEN: udiag_rqueue is
+ * the number of connections not accepted yet. Returns it or -1. */
+static int diag_query(int fd, uint64_t inode)
+{
+    struct {
+        struct nlmsghdr header;
+        struct unix_diag_req request;
+    } query = {
+        .header = {.nlmsg_len = sizeof(query),
+                   .nlmsg_type = SOCK_DIAG_BY_FAMILY,
+                   .nlmsg_flags = NLM_F_REQUEST},
+        .request = {.sdiag_family = AF_UNIX,
+                    .udiag_states = UINT32_MAX,
+                    .udiag_ino = (uint32_t)inode,
+                    .udiag_show = UDIAG_SHOW_RQLEN,
+                    .udiag_cookie = {UINT32_MAX, UINT32_MAX}},
+    };
+    union {
+        struct nlmsghdr header;
+        char room[4096];
+    } answer;
+    ssize_t n;
+
+    if (send(fd, &query, sizeof(query), MSG_DONTWAIT) < 0)
+        return -1;
+    /* The kernel has queued the answer when send() returns. */
+    n = recv(fd, &answer, sizeof(answer), MSG_DONTWAIT);
+    if (n < (ssize_t)NLMSG_LENGTH(sizeof(struct unix_diag_msg)) ||
+        answer.header.nlmsg_type != SOCK_DIAG_BY_FAMILY || answer.header.nlmsg_len > (size_t)n)
+        return -1;
+
+    struct unix_diag_msg *message = NLMSG_DATA(&answer.header);
+    int left = (int)(answer.header.nlmsg_len - NLMSG_LENGTH(sizeof(*message)));
+
+    for (struct nlattr *a = (struct nlattr *)(message + 1); left >= (int)sizeof(*a);) {
+        if (a->nla_len < sizeof(*a) || a->nla_len > left)
+            break;
+        if (a->nla_type == UNIX_DIAG_RQLEN &&
+            a->nla_len >= sizeof(*a) + sizeof(struct unix_diag_rqlen)) {
+            struct unix_diag_rqlen length;
+
+            memcpy(&length, a + 1, sizeof(length));
+            return length.udiag_rqueue > 100000 ? 100000 : (int)length.udiag_rqueue;
+        }
+        left -= (int)NLA_ALIGN(a->nla_len);
+        a = (struct nlattr *)(void *)((char *)a + NLA_ALIGN(a->nla_len));
+    }
+    return -1;
+}
+
+static int listener_queued(const Listeners *l, const Listener *item)
+{
+    struct tcp_info info;
+    socklen_t size = sizeof(info);
+
+    if (item->is_unix)
+        return l->diag_fd >= 0 ? diag_query(l->diag_fd, item->inode) : -1;
+    /* tcp(7): of a listening socket tcpi_unacked is the length of the accept queue. */
+    if (getsockopt(item->fd, IPPROTO_TCP, TCP_INFO, &info, &size) < 0)
+        return -1;
+    return (int)info.tcpi_unacked;
+}
+
+unsigned listeners_queued(Listeners *l, unsigned guess)
+{
+    unsigned sum = 0;
+
+    for (size_t i = 0; i < l->n; i++) {
+        struct pollfd p = {.fd = l->items[i].fd, .events = POLLIN};
+        int queued = listener_queued(l, &l->items[i]);
+
+        if (queued < 0)
+            queued = poll(&p, 1, 0) > 0 ? (int)guess : 0;
+        sum += (unsigned)queued;
+    }
+    return sum;
+}

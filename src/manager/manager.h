@@ -1,0 +1,282 @@
+#pragma once
+
+/*
+ * The manager of one pool: owns the event loop, the listening sockets, the generations of workers,
+ * and what systemd is told. It never reads a byte of a request. This header is the shared private
+ * state of manager/; outside nobody includes it.
+ */
+
+#include "base/macro.h"
+#include "board/slot.h"
+#include "conf/config.h"
+#include "conf/verify.h"
+#include "link/message.h"
+#include "manager/listeners.h"
+#include "manager/notify.h"
+#include "manager/output.h"
+#include "pool/policy.h"
+#include "sandbox/sandbox.h"
+
+#include <systemd/sd-event.h>
+
+/* Lower numbers first. */
+enum {
+    /* What workers say comes before their death, so that an obituary knows the pid and the slot. */
+    PRIORITY_LINK = SD_EVENT_PRIORITY_IMPORTANT,
+    /* Deaths before decisions: a decision must not count the dead. */
+    PRIORITY_CHILD = SD_EVENT_PRIORITY_IMPORTANT + 10,
+    PRIORITY_SIGNAL = SD_EVENT_PRIORITY_NORMAL,
+    /* A waiting connection wants a worker before anybody wants to read a status. */
+    PRIORITY_GROWTH = SD_EVENT_PRIORITY_NORMAL + 10,
+    PRIORITY_CONTROL = SD_EVENT_PRIORITY_NORMAL + 20,
+    PRIORITY_TIMER = SD_EVENT_PRIORITY_NORMAL + 30,
+    /* The watchdog proves that all of the above had their turn. */
+    PRIORITY_WATCHDOG = SD_EVENT_PRIORITY_NORMAL + 40,
+    /* A flood of output must not hold up anything. */
+    PRIORITY_OUTPUT = SD_EVENT_PRIORITY_IDLE,
+};
+
+typedef struct Manager Manager;
+typedef struct Generation Generation;
+typedef struct Worker Worker;
+
+typedef enum ManagerState {
+    MANAGER_STARTING,
+    MANAGER_READY,
+    MANAGER_RELOADING,
+    MANAGER_STOPPING,
+    _MANAGER_STATE_MAX,
+} ManagerState;
+
+const char *manager_state_to_string(ManagerState state);
+
+typedef enum GenerationState {
+    GENERATION_STARTING, /* the template has not said READY */
+    GENERATION_FORKING,  /* READY, its first workers are coming */
+    GENERATION_CURRENT,
+    GENERATION_LEAVING, /* its workers finish what they do */
+    GENERATION_FAILED,
+} GenerationState;
+
+/* A template and its workers. */
+struct Generation {
+    Manager *manager;
+    Generation *next;
+    unsigned number;
+    GenerationState state;
+    PoolConfig *config;
+    PoolIds ids;
+    PolicyLimits limits;
+    pid_t template_pid; /* 0: gone */
+    int link_fd;        /* -1: told to leave */
+    int handover_fd;    /* our end, to poke a worker */
+    int handover_peer;  /* the workers' end, for the template's exec only */
+    sd_event_source *link_source;
+    sd_event_source *timeout_source;
+    Output out, err;
+    uint64_t started_usec;
+    unsigned n_workers;
+    char version[64];
+    char reason[LINK_TEXT_SIZE]; /* why it failed */
+};
+
+typedef enum WorkerPhase {
+    WORKER_ORDERED,    /* nothing heard yet, pid unknown */
+    WORKER_SETTING_UP, /* HELLO */
+    WORKER_READY,
+    WORKER_RETIRED, /* its life line is closed */
+} WorkerPhase;
+
+struct Worker {
+    Manager *manager;
+    Generation *generation;
+    Worker *prev, *next; /* in order of registration: the latest last */
+    WorkerPhase phase;
+    unsigned slot_number;
+    pid_t pid;
+    int life_line; /* -1: closed */
+    sd_event_source *life_source;
+    const volatile BoardSlot *slot;
+    Output out, err;
+    uint64_t started_usec;
+    uint64_t requests_counted; /* already in manager->requests */
+};
+
+typedef struct ManagerOptions {
+    const char *pool;
+    const char *config_dir;
+    const char *libexec_dir;
+    const char *control_dir; /* NULL: $RUNTIME_DIRECTORY, or CONTROL_DIR/POOL */
+    bool foreground;
+} ManagerOptions;
+
+struct Manager {
+    ManagerOptions options;
+    ManagerState state;
+    sd_event *event;
+    Privileges privileges;
+    unsigned moot; /* BoardMoot: of ours and what workers reported */
+    Listeners listeners;
+    Notifier notifier;
+    uint64_t nofile_soft; /* the limit that we were started with, for runtimes */
+
+    Generation *generations; /* newest first */
+    Generation *current;     /* NULL until the first one serves */
+    Generation *coming;      /* being started, for start or reload */
+    unsigned last_number;
+    Worker *workers, *workers_last;
+    unsigned n_workers;
+    uint64_t respawn_after_usec; /* no worker is ordered before this time */
+
+    sd_event_source *scale_source, *beat_source, *drain_source, *watchdog_source, *growth_source;
+    uint64_t watchdog_usec;
+    uint64_t beat_usec; /* the present distance of beats */
+    bool limit_episode;
+
+    int control_fd;
+    sd_event_source *control_source;
+    char *control_path;
+    struct ControlPeer *peers;
+    bool reload_again; /* asked for while one was under way */
+
+    /* counters */
+    uint64_t started_realtime_usec, started_usec;
+    uint64_t requests;      /* begun, by all workers so far */
+    uint64_t requests_beat; /* value at the last beat */
+    uint64_t beat_at_usec;
+    uint64_t requests_per_ksec;
+    uint64_t workers_started, workers_crashed;
+    uint64_t limit_reached, protocol_errors, absurd_messages;
+    unsigned active_max, queued_max;
+    char status_text[256];
+    char note[160]; /* stands before the STATUS line until the next reload, "" for none */
+    bool stopped;
+};
+
+/* ---- manager.c ---- */
+
+/** Makes the manager and its loop; nothing runs yet. 0 or -errno (logged). */
+int manager_new(const ManagerOptions *options, const Privileges *privileges, Manager **ret);
+Manager *manager_free(Manager *m);
+DEFINE_CLEANUP(Manager, manager_free)
+
+/** Starts the pool and serves until told to stop. Returns the exit status of the process. */
+int manager_run(Manager *m);
+
+/** Begins the orderly end. */
+void manager_stop(Manager *m);
+
+/** To be called when a worker or template has gone: ends the stop when nobody is left. */
+void manager_check_stopped(Manager *m);
+
+/** The signals of an operator who cannot wait: ends the requests too. */
+void manager_kill_workers(Manager *m, const char *why);
+
+/** Ends the process with a status; for a start that failed. */
+void manager_fail(Manager *m, int exit_status);
+
+/* ---- config.c ---- */
+
+/** Loads and checks the pool file and looks up its ids, logging every problem. 0 or -errno;
+ * *ret_reason: the first error, to be freed. */
+int manager_load_config(Manager *m, PoolConfig **ret_config, PoolIds *ret_ids, char **ret_reason);
+
+/* ---- spawn.c: one of the two files that create processes ---- */
+
+/** Executes the template of a generation, confined. 0 or -errno (logged). */
+int spawn_template(Generation *g);
+
+/* ---- generation.c ---- */
+
+/** Starts a generation's template; on failure everything is undone. Takes config and ids on
+ * success. 0 or -errno. */
+int generation_start(Manager *m, PoolConfig *config, PoolIds *ids, Generation **ret);
+
+/** Tells the workers of a generation to finish; it goes when the last one is gone. */
+void generation_leave(Generation *g);
+
+/** Called when a worker has gone: lets the template of a leaving generation go with the last one.
+ */
+void generation_check_empty(Generation *g);
+
+/** The template of g has ended with this wait status. */
+void generation_on_template_exit(Generation *g, int code, int status);
+
+Generation *generation_free(Generation *g);
+
+/* ---- worker.c ---- */
+
+/** Orders n workers from the template. Those that could not be ordered are missing from the return
+ * value. */
+unsigned workers_order(Generation *g, unsigned n);
+
+/** Closes the life line: leave after the present request. */
+void worker_retire(Worker *w);
+
+/** Reads messages that are waiting; called before deaths are looked at. */
+void workers_drain_links(Manager *m);
+
+/** The process of w has ended (siginfo_t's si_code and si_status): obituary, replacement. */
+void worker_on_exit(Worker *w, int code, int status);
+
+Worker *worker_find(Manager *m, pid_t pid);
+Worker *worker_free(Worker *w);
+
+/** The checked copy of the slot; what a dead or absurd page would say is replaced by zeros. */
+void worker_read_slot(Worker *w, uint64_t now_usec, BoardSlot *ret);
+
+/* ---- scale.c ---- */
+
+/** Samples, asks the policy, applies. */
+void scale(Manager *m);
+
+/** Sends one idle worker to look at the listeners, when a connection waits there. */
+void scale_poke(Manager *m);
+
+typedef struct ScaleCounts {
+    unsigned active, idle, starting, draining;
+} ScaleCounts;
+
+void scale_count(Manager *m, ScaleCounts *ret);
+
+/* ---- reload.c ---- */
+
+/** Starts a reload; the outcome goes to everybody who asked (control.c) and to systemd. */
+void reload_begin(Manager *m);
+
+/** The coming generation serves, or why it does not. */
+void reload_succeeded(Manager *m);
+void reload_refused(Manager *m, const char *reason);
+
+/* ---- beat.c: the regular look at the pool ---- */
+
+int beat_start(Manager *m);
+/** Writes the STATUS line anew and sends it when it changed. */
+void beat_status(Manager *m);
+
+/* ---- control.c ---- */
+
+int control_listen(Manager *m);
+void control_done(Manager *m);
+/** Answers everybody who waits for a reload. */
+void control_reply_reload(Manager *m, int result, const char *text);
+
+/* ---- snapshot.c ---- */
+
+/** Makes a sealed memfd with the state of the pool. The fd or -errno. */
+int snapshot_make(Manager *m);
+
+/* ---- reap.c ---- */
+
+int reap_start(Manager *m);
+
+/* ---- cgroup.c ---- */
+
+/**
+ * Kills every process of this service's cgroup but ourselves, until none is left. Does nothing when
+ * the cgroup is not that of a fpmd@ service. Returns how many were killed.
+ */
+unsigned cgroup_sweep(void);
+
+/** How many other processes are in the cgroup of our service; 0 when it is not one. */
+unsigned cgroup_count(void);

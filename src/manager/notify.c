@@ -1,0 +1,55 @@
+#include "manager/notify.h"
+
+#include "base/fd.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+int notifier_init(Notifier *n)
+{
+    const char *path = getenv("NOTIFY_SOCKET");
+    size_t size;
+
+    *n = (Notifier){.fd = -1, .address = {.sun_family = AF_UNIX}};
+    if (!path)
+        return 0;
+    size = strlen(path);
+    if ((path[0] != '/' && path[0] != '@') || size < 2 || size >= sizeof(n->address.sun_path))
+        return -EINVAL;
+    memcpy(n->address.sun_path, path, size + 1);
+    n->address_size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + size);
+    if (path[0] == '@')
+        n->address.sun_path[0] = 0;
+    else
+        n->address_size++;
+    unsetenv("NOTIFY_SOCKET");
+    n->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    return n->fd < 0 ? -errno : 0;
+}
+
+void notifier_done(Notifier *n)
+{
+    n->fd = fd_close(n->fd);
+}
+
+int notifier_send(const Notifier *n, const char *format, ...)
+{
+    char text[4096]; /* PID 1 takes no more (systemd 252, manager_dispatch_notify_fd) */
+    va_list args;
+    int size;
+
+    if (n->fd < 0)
+        return 0;
+    va_start(args, format);
+    size = vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    if (size < 0)
+        return -EINVAL;
+    size = MIN(size, (int)sizeof(text) - 1);
+    return sendto(n->fd, text, (size_t)size, MSG_DONTWAIT | MSG_NOSIGNAL,
+                  (const struct sockaddr *)&n->address, n->address_size) < 0
+               ? -errno
+               : 0;
+}

@@ -1,0 +1,25 @@
+#pragma once
+
+/*
+ * sd_notify(3) without ever blocking: the library's function waits when PID 1 is slow. Without
+ * NOTIFY_SOCKET everything is a no-op.
+ */
+
+#include "base/macro.h"
+
+#include <sys/socket.h>
+#include <sys/un.h>
+
+typedef struct Notifier {
+    int fd; /* -1: nobody wants to know */
+    struct sockaddr_un address;
+    socklen_t address_size;
+} Notifier;
+
+/** Takes NOTIFY_SOCKET out of the environment. 0; a broken variable is -EINVAL. */
+int notifier_init(Notifier *n);
+void notifier_done(Notifier *n);
+
+/** Sends lines of KEY=value. 0, also when nobody listens; -EAGAIN when PID 1 is too slow; another
+ * -errno. */
+int notifier_send(const Notifier *n, const char *format, ...) _printf_(2, 3);

@@ -1,0 +1,60 @@
+#include "manager/manager.h"
+
+#include "log/log.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/wait.h>
+
+static Generation *generation_find(Manager *m, pid_t pid)
+{
+    for (Generation *g = m->generations; g; g = g->next)
+        if (g->template_pid == pid)
+            return g;
+    return NULL;
+}
+
+/* All children, not only known ones: as subreaper, and as PID 1 of a container, we inherit what
+ * scripts leave behind. */
+static void reap(Manager *m)
+{
+    for (;;) {
+        siginfo_t info = {0};
+        Generation *g;
+        Worker *w;
+
+        if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG) < 0 || info.si_pid == 0)
+            return;
+        g = generation_find(m, info.si_pid);
+        w = g ? NULL : worker_find(m, info.si_pid);
+        if (g)
+            generation_on_template_exit(g, info.si_code, info.si_status);
+        else if (w)
+            worker_on_exit(w, info.si_code, info.si_status);
+        else
+            log_debug("Process %d, left behind by a worker, has ended", (int)info.si_pid);
+    }
+}
+
+static int on_sigchld(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
+{
+    Manager *m = userdata;
+
+    /* A HELLO that waits tells whose pid it is. */
+    workers_drain_links(m);
+    reap(m);
+    return 0;
+}
+
+int reap_start(Manager *m)
+{
+    sd_event_source *source;
+    int r = sd_event_add_signal(m->event, &source, SIGCHLD, on_sigchld, m);
+
+    if (r < 0)
+        return r;
+    sd_event_source_set_priority(source, PRIORITY_CHILD);
+    sd_event_source_set_floating(source, true);
+    sd_event_source_unref(source);
+    return 0;
+}

@@ -1,0 +1,168 @@
+#include "manager/manager.h"
+
+#include "base/clock.h"
+#include "log/log.h"
+
+#include <errno.h>
+
+static bool is_active(const BoardSlot *slot)
+{
+    return slot->state != WORKER_STATE_IDLE;
+}
+
+static void sample_workers(Manager *m, uint64_t now_usec, PolicySample *s)
+{
+    uint64_t timeout_usec = m->current->limits.idle_timeout_usec;
+
+    s->next_unused_usec = USEC_INFINITY;
+    for (Worker *w = m->workers; w; w = w->next) {
+        BoardSlot slot;
+        uint64_t unused_usec;
+
+        if (w->generation != m->current || w->phase == WORKER_RETIRED)
+            continue;
+        if (w->phase != WORKER_READY) {
+            s->starting++;
+            continue;
+        }
+        worker_read_slot(w, now_usec, &slot);
+        if (is_active(&slot)) {
+            s->active++;
+            continue;
+        }
+        s->idle++;
+        unused_usec = MAX(slot.last_active_usec, w->started_usec) + timeout_usec;
+        if (unused_usec <= now_usec)
+            s->idle_unused++;
+        else
+            s->next_unused_usec = MIN(s->next_unused_usec, unused_usec);
+    }
+    s->queued = listeners_queued(&m->listeners, 1 + 2 * (s->starting + s->idle));
+    m->queued_max = MAX(m->queued_max, s->queued);
+    m->active_max = MAX(m->active_max, s->active);
+}
+
+/* The latest registered go first: the kernel wakes the earliest, so these are the coldest. */
+static void retire_unused(Manager *m, unsigned n, uint64_t now_usec)
+{
+    Worker *before;
+
+    for (Worker *w = m->workers_last; w && n > 0; w = before) {
+        BoardSlot slot;
+
+        before = w->prev;
+        if (w->generation != m->current || w->phase != WORKER_READY)
+            continue;
+        worker_read_slot(w, now_usec, &slot);
+        if (is_active(&slot))
+            continue;
+        worker_retire(w);
+        n--;
+    }
+}
+
+static void note_limit(Manager *m, bool at_limit, const PolicySample *s)
+{
+    LogRecord r;
+
+    if (at_limit && !m->limit_episode) {
+        m->limit_reached++;
+        log_record_begin(&r, LOG_WARNING, LOG_MESSAGE_CHILDREN_LIMIT);
+        log_record_field(&r, "MAX_CHILDREN", "%u", m->current->limits.max_children);
+        log_record_field(&r, "QUEUED", "%u", s->queued);
+        log_record_send(&r,
+                        "Limit of pm.max_children (%u) reached while %u connections wait; consider "
+                        "raising it",
+                        m->current->limits.max_children, s->queued);
+    }
+    m->limit_episode = at_limit;
+}
+
+static int on_scale_time(sd_event_source *source, uint64_t usec, void *userdata)
+{
+    scale(userdata);
+    return 0;
+}
+
+static void look_again_at(Manager *m, uint64_t usec)
+{
+    int r = 0;
+
+    if (usec == USEC_INFINITY) {
+        if (m->scale_source)
+            sd_event_source_set_enabled(m->scale_source, SD_EVENT_OFF);
+        return;
+    }
+    if (!m->scale_source) {
+        r = sd_event_add_time(m->event, &m->scale_source, CLOCK_MONOTONIC, usec, 0, on_scale_time,
+                              m);
+        if (r >= 0)
+            sd_event_source_set_priority(m->scale_source, PRIORITY_TIMER);
+    } else {
+        sd_event_source_set_time(m->scale_source, usec);
+        r = sd_event_source_set_enabled(m->scale_source, SD_EVENT_ONESHOT);
+    }
+    if (r < 0)
+        log_error("Cannot set a timer, ignoring: %d", r);
+}
+
+void scale(Manager *m)
+{
+    uint64_t now_usec = clock_monotonic_usec();
+    PolicySample s = {0};
+    PolicyDecision d;
+
+    if (!m->current || m->state == MANAGER_STOPPING || m->state == MANAGER_STARTING)
+        return;
+    sample_workers(m, now_usec, &s);
+    d = policy_decide(&m->current->limits, &s, now_usec);
+    note_limit(m, d.at_limit, &s);
+    if (d.spawn > 0) {
+        if (now_usec < m->respawn_after_usec)
+            d.look_again_usec = m->respawn_after_usec;
+        else if (workers_order(m->current, d.spawn) < d.spawn) {
+            m->respawn_after_usec = now_usec + USEC_PER_SEC;
+            d.look_again_usec = m->respawn_after_usec;
+        }
+    }
+    retire_unused(m, d.retire, now_usec);
+    if (d.retire > 0)
+        scale_poke(m);
+    look_again_at(m, d.look_again_usec);
+    listeners_watch(&m->listeners, d.watch);
+}
+
+void scale_poke(Manager *m)
+{
+    LinkMessage poke = {.type = LINK_POKE};
+
+    if (!m->current || m->current->n_workers == 0 || listeners_queued(&m->listeners, 1) == 0)
+        return;
+    /* Full: enough of them are on the way. */
+    link_send(m->current->handover_fd, &poke, NULL, 0);
+}
+
+void scale_count(Manager *m, ScaleCounts *ret)
+{
+    uint64_t now_usec = clock_monotonic_usec();
+    ScaleCounts c = {0};
+
+    for (Worker *w = m->workers; w; w = w->next) {
+        BoardSlot slot;
+
+        if (w->phase == WORKER_RETIRED || w->generation->state == GENERATION_LEAVING) {
+            c.draining++;
+            worker_read_slot(w, now_usec, &slot);
+        } else if (w->phase != WORKER_READY)
+            c.starting++;
+        else {
+            worker_read_slot(w, now_usec, &slot);
+            if (is_active(&slot))
+                c.active++;
+            else
+                c.idle++;
+        }
+    }
+    m->active_max = MAX(m->active_max, c.active);
+    *ret = c;
+}

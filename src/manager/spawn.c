@@ -1,0 +1,166 @@
+#include "manager/manager.h"
+
+#include "base/exit_status.h"
+#include "base/fd.h"
+#include "link/spec.h"
+#include "log/log.h"
+#include "manager/environment.h"
+#include "sandbox/sandbox.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+/* Everything that a template inherits: its program, its descriptors by name, its confinement. */
+typedef struct Heritage {
+    char path[4096];
+    int out, err;
+    int *fds; /* fd 3, 4, … */
+    size_t n_fds;
+    uint64_t nofile_soft;
+    Confinement confinement;
+} Heritage;
+
+_noreturn_ static void child_fail(int status, const char *what)
+{
+    /* stderr is captured by the manager: the text stands in the journal beside the name of the
+     * step. */
+    dprintf(STDERR_FILENO, "%s: %s\n", what, strerror(errno));
+    _exit(status);
+}
+
+static void child_set_up_signals(void)
+{
+    struct sigaction standard = {.sa_handler = SIG_DFL};
+    sigset_t none;
+
+    for (int number = 1; number < SIGRTMIN; number++)
+        sigaction(number, &standard, NULL); /* EINVAL for KILL and STOP */
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+_noreturn_ static void child_exec(Heritage *h)
+{
+    static char *const env[] = {NULL};
+    char *const argv[] = {h->path, NULL};
+    int null = open("/dev/null", O_RDONLY);
+    struct rlimit limit;
+    int status;
+
+    /* A session of its own: the terminal of --foreground sends its signals to the manager alone. */
+    setsid();
+    if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(h->out, STDOUT_FILENO) < 0 ||
+        dup2(h->err, STDERR_FILENO) < 0)
+        child_fail(EXIT_STATUS_FDS, "standard descriptors");
+    if (fd_arrange(h->fds, h->n_fds, SPEC_FD) < 0)
+        child_fail(EXIT_STATUS_FDS, "descriptors");
+    child_set_up_signals();
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        child_fail(EXIT_STATUS_RLIMITS, "getrlimit");
+    limit.rlim_cur = MIN((rlim_t)h->nofile_soft, limit.rlim_max);
+    if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
+        child_fail(EXIT_STATUS_RLIMITS, "setrlimit");
+    status = confine_for_exec(&h->confinement);
+    if (status != 0)
+        child_fail(status, exit_status_to_string(status));
+    execve(h->path, argv, env);
+    child_fail(EXIT_STATUS_EXEC, h->path);
+}
+
+static int make_spec(const Generation *g, const char *const *fd_names)
+{
+    _cleanup_(environment_freep) char **env = environment_make(g->config, &g->ids);
+    _cleanup_buffer_ Buffer b = {0};
+    int r;
+
+    if (!env)
+        return -ENOMEM;
+    r = spec_write(&b, g->config, g->number, g->manager->moot, fd_names, (const char *const *)env);
+    return r < 0 ? r : fd_make_sealed("fpmd-spec", b.data, b.size);
+}
+
+static pid_t fork_template(Generation *g, int spec_fd, int link_peer, int out, int err)
+{
+    const Manager *m = g->manager;
+    int fds[4 + LISTENERS_MAX];
+    Heritage h = {
+        .out = out,
+        .err = err,
+        .fds = fds,
+        .nofile_soft = m->nofile_soft,
+        .confinement = {.set_ids = !g->ids.keep,
+                        .uid = g->ids.uid,
+                        .gid = g->ids.gid,
+                        .groups = g->ids.groups,
+                        .n_groups = g->ids.n_groups,
+                        .rlimit_files = g->config->rlimit_files,
+                        .rlimit_core = g->config->rlimit_core},
+    };
+    pid_t pid;
+
+    fds[h.n_fds++] = spec_fd;
+    fds[h.n_fds++] = link_peer;
+    fds[h.n_fds++] = g->handover_peer;
+    if (log_journal_fd() >= 0)
+        fds[h.n_fds++] = log_journal_fd();
+    for (size_t i = 0; i < m->listeners.n; i++)
+        fds[h.n_fds++] = m->listeners.items[i].fd;
+    snprintf(h.path, sizeof(h.path), "%s/%s", m->options.libexec_dir, g->config->runtime);
+
+    pid = fork();
+    if (pid == 0)
+        child_exec(&h);
+    return pid < 0 ? -errno : pid;
+}
+
+int spawn_template(Generation *g)
+{
+    Manager *m = g->manager;
+    const char *names[4 + LISTENERS_MAX];
+    _cleanup_fd_ int spec_fd = -1, link_peer = -1, out = -1, err = -1;
+    size_t n = 0;
+    int pair[2], r;
+    pid_t pid;
+
+    names[n++] = "link";
+    names[n++] = "handover";
+    if (log_journal_fd() >= 0)
+        names[n++] = "journal";
+    for (size_t i = 0; i < m->listeners.n; i++)
+        names[n++] = "listen";
+    names[n] = NULL;
+
+    r = make_spec(g, names);
+    if (r < 0)
+        goto fail;
+    spec_fd = r;
+    r = link_pair(pair);
+    if (r < 0)
+        goto fail;
+    g->link_fd = pair[0];
+    link_peer = pair[1];
+    r = output_open(&g->out, m->event, "stdout", LOG_MESSAGE_TEMPLATE_OUTPUT, LOG_INFO, g->number,
+                    &out);
+    if (r == 0)
+        r = output_open(&g->err, m->event, "stderr", LOG_MESSAGE_TEMPLATE_OUTPUT, LOG_NOTICE,
+                        g->number, &err);
+    if (r < 0)
+        goto fail;
+    pid = fork_template(g, spec_fd, link_peer, out, err);
+    if (pid < 0) {
+        r = pid;
+        goto fail;
+    }
+    g->template_pid = g->out.pid = g->err.pid = pid;
+    g->handover_peer = fd_close(g->handover_peer);
+    return 0;
+
+fail:
+    log_error("Cannot start the runtime %s: %s", g->config->runtime, strerror(-r));
+    return r;
+}

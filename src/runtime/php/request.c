@@ -1,0 +1,195 @@
+#include "runtime/php/messages.h"
+#include "runtime/php/php.h"
+#include "runtime/php/settings.h"
+
+#include "base/fd.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include <php_main.h>
+#include <zend_stream.h>
+#include <fopen_wrappers.h>
+
+static const RuntimeSpec *spec;
+
+/* Through PHP's realpath cache: no system call for a script that ran before. */
+static bool path_exists(const char *path)
+{
+    _cleanup_free_ char *real = tsrm_realpath(path, NULL);
+
+    return real;
+}
+
+static bool path_is_file(const char *path)
+{
+    struct stat st;
+
+    return stat(path, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+static int find_script(PhpRequest *r)
+{
+    const char *given[_SCRIPT_VARIABLE_MAX];
+    ScriptRules rules = {
+        .fix_pathinfo = php_settings.fix_pathinfo,
+        .discard_path = php_settings.discard_path,
+        .doc_root = PG(doc_root),
+        .exists = path_exists,
+        .is_file = path_is_file,
+    };
+
+    for (int v = 0; v < _SCRIPT_VARIABLE_MAX; v++)
+        given[v] = request_param(r->request, script_variable_to_string((ScriptVariable)v));
+    return script_resolve(&r->script, given, &rules);
+}
+
+/* Fills SG(request_info), before PHP's own start-up of the request. */
+static void describe_request(PhpRequest *r)
+{
+    sapi_request_info *info = &SG(request_info);
+    const char *length = request_param(r->request, "CONTENT_LENGTH");
+    const char *type = request_param(r->request, "CONTENT_TYPE");
+
+    r->has_length = length && *length;
+    info->request_method = request_param(r->request, "REQUEST_METHOD");
+    info->proto_num = 1000; /* HTTP/1.0: what CGI programs answer */
+    info->query_string = (char *)(uintptr_t)request_param(r->request, "QUERY_STRING");
+    info->request_uri = (char *)(uintptr_t)r->script.uri;
+    info->path_translated = r->script.path ? estrdup(r->script.path) : NULL;
+    info->content_type = type ? type : "";
+    info->content_length = length ? MAX(0, atol(length)) : 0;
+    SG(sapi_headers).http_response_code = r->script.path ? 200 : 404;
+    php_handle_auth_data(request_param(r->request, "HTTP_AUTHORIZATION"));
+}
+
+/* The answers that need no script. PHP may bail out of any output. */
+static void answer(int code, const char *text)
+{
+    zend_try
+    {
+        SG(sapi_headers).http_response_code = code;
+        PUTS(text);
+    }
+    zend_end_try();
+}
+
+/* One chdir instead of the getcwd and two chdir of php_execute_script(). */
+static void enter_folder(const char *script)
+{
+    const char *slash = strrchr(script, '/');
+    char folder[PATH_MAX];
+
+    if (!slash || (size_t)(slash - script) >= sizeof(folder))
+        return;
+    memcpy(folder, script, (size_t)(slash - script));
+    folder[slash - script] = 0;
+    if (chdir(slash == script ? "/" : folder) < 0)
+        messages_note(LOG_DEBUG, "Cannot change to the script's directory %s, ignoring: %s", folder,
+                      strerror(errno));
+}
+
+/* A fatal error that left the headers unsent is announced as the administrator says. */
+static void set_error_header(void)
+{
+    sapi_header_line header = {.line = php_settings.error_header};
+
+    if (EG(exit_status) != 255 || SG(headers_sent) || !header.line || !*header.line)
+        return;
+    header.line_len = strlen(header.line);
+    zend_try
+    {
+        sapi_header_op(SAPI_HEADER_REPLACE, &header);
+    }
+    zend_end_try();
+}
+
+static void run_script(const PhpRequest *r)
+{
+    zend_file_handle file;
+    int error;
+
+    errno = 0;
+    if (php_fopen_primary_script(&file) == FAILURE) {
+        error = errno;
+        messages_note(LOG_ERR, "Unable to open primary script: %s (%s)", r->script.path,
+                      strerror(error));
+        if (error == EACCES)
+            answer(403, "Access denied.\n");
+        else
+            answer(404, "No input file specified.\n");
+        return;
+    }
+    enter_folder(r->script.path);
+    EG(exit_status) = 0;
+    php_execute_script(&file);
+    zend_destroy_file_handle(&file);
+    set_error_header();
+}
+
+static void respond(PhpRequest *r)
+{
+    const char *path = r->script.path;
+
+    if (!SG(request_info).request_method)
+        return;
+    if (!path) {
+        messages_note(LOG_DEBUG, "Primary script unknown");
+        answer(404, "File not found.\n");
+        return;
+    }
+    if (!script_extension_allowed(path, spec->limit_extensions, spec->n_limit_extensions)) {
+        messages_note(LOG_NOTICE,
+                      "Access to the script '%s' has been denied (see security.limit_extensions)",
+                      path);
+        answer(403, "Access denied.\n");
+        return;
+    }
+    request_note_script(r->request, path);
+    run_script(r);
+}
+
+/* What PHP keeps pointers to after its shutdown would be read by the next request. */
+static void forget_request(PhpRequest *r)
+{
+    SG(server_context) = NULL;
+    SG(request_info).request_method = NULL;
+    SG(request_info).query_string = NULL;
+    SG(request_info).request_uri = NULL;
+    SG(request_info).content_type = NULL;
+    SG(request_info).path_translated = NULL;
+    script_done(&r->script);
+    r->body_fd = fd_close(r->body_fd);
+}
+
+int php_request_run(const RuntimeSpec *pool, Request *request)
+{
+    PhpRequest r = {.request = request, .body_fd = -1};
+    int status;
+
+    spec = pool;
+    SG(server_context) = &r;
+    EG(exit_status) = 0;
+    if (find_script(&r) < 0) {
+        forget_request(&r);
+        return -ENOMEM;
+    }
+    describe_request(&r);
+    settings_apply_request();
+    if (php_request_startup() == FAILURE) {
+        forget_request(&r);
+        return -EIO;
+    }
+    respond(&r);
+    status = EG(exit_status);
+    if (SG(request_info).path_translated) {
+        efree(SG(request_info).path_translated);
+        SG(request_info).path_translated = NULL;
+    }
+    php_request_shutdown(NULL);
+    forget_request(&r);
+    return r.retire ? -ESTALE : status & 0xff;
+}

@@ -1,0 +1,267 @@
+#include "runtime/php/settings.h"
+
+#include "runtime/php/messages.h"
+#include "runtime/php/php.h"
+
+#include <string.h>
+#include <strings.h>
+#include <syslog.h>
+
+#include <ext/standard/php_string.h>
+#include <php_ini.h>
+#include <zend_ini_scanner.h>
+
+PhpSettings php_settings;
+
+static bool is_admin(IniKind kind)
+{
+    return kind == INI_ADMIN_VALUE || kind == INI_ADMIN_FLAG;
+}
+
+/* Lists that a later value does not replace but lengthens. */
+static bool is_disable_list(const char *key)
+{
+    return strcmp(key, "disable_functions") == 0 || strcmp(key, "disable_classes") == 0;
+}
+
+/* They are orders to load something, not settings. */
+static bool is_extension(const char *key)
+{
+    return strcmp(key, "extension") == 0 || strcmp(key, "zend_extension") == 0;
+}
+
+int settings_write(const RuntimeSpec *spec, Buffer *b)
+{
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && i < spec->n_ini; i++) {
+        const char *key = spec->ini_keys[i], *text = spec->ini_texts[i];
+
+        if (spec->ini_kinds[i] == INI_FLAG || spec->ini_kinds[i] == INI_ADMIN_FLAG)
+            r = buffer_printf(b, "%s=\"%s\"\n", key, text);
+        else if (is_disable_list(key))
+            r = buffer_printf(b, "%s=${%s},%s\n", key, key, text);
+        else
+            r = buffer_printf(b, "%s=%s\n", key, text);
+    }
+    return r;
+}
+
+static const RuntimeSpec *pool;
+
+static bool is_locked(const char *key)
+{
+    for (size_t i = 0; pool && i < pool->n_ini; i++)
+        if (is_admin(pool->ini_kinds[i]) && strcmp(pool->ini_keys[i], key) == 0)
+            return true;
+    return false;
+}
+
+void settings_lock(const RuntimeSpec *spec)
+{
+    pool = spec;
+    for (size_t i = 0; i < spec->n_ini; i++) {
+        const char *key = spec->ini_keys[i];
+        zend_ini_entry *entry = zend_hash_str_find_ptr(EG(ini_directives), key, strlen(key));
+
+        if (!entry && !is_extension(key))
+            messages_note(LOG_WARNING, "Ignoring %s[%s] of the pool: PHP has no such setting",
+                          ini_kind_to_string(spec->ini_kinds[i]), key);
+        if (entry && is_admin(spec->ini_kinds[i]))
+            entry->modifiable = ZEND_INI_SYSTEM;
+    }
+}
+
+/* ---- with the request ---- */
+
+static void disable_classes(char *list)
+{
+    char *rest = NULL;
+
+    for (char *name = strtok_r(list, " ,", &rest); name; name = strtok_r(NULL, " ,", &rest))
+        zend_disable_class(name, strlen(name));
+}
+
+/* What is disabled stays so: the worker ends with this request, so that the next one gets what it should have. */
+static void disable(const char *key, const char *list)
+{
+    _cleanup_free_ char *copy = strdup(list);
+
+    if (!copy)
+        return;
+    if (strcmp(key, "disable_functions") == 0)
+        zend_disable_functions(copy);
+    else
+        disable_classes(copy);
+    php_request()->retire = true;
+}
+
+static void apply(zend_string *key, zend_string *value, bool admin)
+{
+    const char *name = ZSTR_VAL(key);
+
+    if (is_extension(name)) {
+        messages_note(LOG_ERR,
+                      "Passing INI directive through FastCGI: unable to set '%s': an extension "
+                      "cannot be unloaded again, load it in the pool file",
+                      name);
+        return;
+    }
+    if (is_disable_list(name))
+        disable(name, ZSTR_VAL(value));
+    /* The web server may set what scripts may not (upload_max_filesize), but not what the pool locks. */
+    if ((!admin && is_locked(name)) ||
+        zend_alter_ini_entry(key, value, admin ? ZEND_INI_SYSTEM : ZEND_INI_ALL,
+                             ZEND_INI_STAGE_ACTIVATE) == FAILURE)
+        messages_note(LOG_ERR, "Passing INI directive through FastCGI: unable to set '%s'", name);
+}
+
+static void on_entry(zval *key, zval *value, zval *index, int type, void *admin)
+{
+    if (!key || Z_TYPE_P(key) != IS_STRING)
+        return;
+    if (type != ZEND_INI_PARSER_ENTRY)
+        messages_note(LOG_ERR, "Passing INI directive through FastCGI: only classic entries are "
+                               "allowed");
+    else if (Z_STRLEN_P(key) == 0)
+        messages_note(LOG_ERR, "Passing INI directive through FastCGI: empty key");
+    else if (!value || Z_TYPE_P(value) != IS_STRING)
+        messages_note(LOG_ERR,
+                      "Passing INI directive through FastCGI: empty value for key '%s'",
+                      Z_STRVAL_P(key));
+    else
+        apply(Z_STR_P(key), Z_STR_P(value), *(bool *)admin);
+}
+
+static void apply_parameter(const char *name, bool admin)
+{
+    const char *text = request_param(php_request()->request, name);
+
+    if (text && *text)
+        zend_parse_ini_string((char *)(uintptr_t)text, 0, ZEND_INI_SCANNER_NORMAL, on_entry, &admin);
+}
+
+void settings_apply_request(void)
+{
+    apply_parameter("PHP_VALUE", false);
+    apply_parameter("PHP_ADMIN_VALUE", true);
+}
+
+/* ---- folders and hosts ---- */
+
+/* What the .user.ini files on the way to one folder say, for user_ini.cache_ttl seconds. */
+typedef struct FolderSettings {
+    double expires; /* Unix time */
+    HashTable *values;
+} FolderSettings;
+
+static HashTable *folders; /* path → FolderSettings, as long as the process */
+
+static HashTable *new_table(void)
+{
+    HashTable *table = pemalloc(sizeof(HashTable), 1);
+
+    zend_hash_init(table, 8, NULL, config_zval_dtor, 1);
+    return table;
+}
+
+/* Reads the files of the folder (path ends in '/') and, inside the document root, of those above it. */
+static void read_user_ini(char *path, size_t n_path, const char *root, size_t n_root,
+                          HashTable *values)
+{
+    bool inside = n_root < n_path && strncmp(path, root, n_root) == 0 && path[n_root] == '/';
+    char *slash = inside ? path + n_root : path + n_path - 1;
+
+    for (; slash; slash = strchr(slash + 1, '/')) {
+        *slash = 0;
+        php_parse_user_ini_file(*path ? path : "/", PG(user_ini_filename), values);
+        *slash = '/';
+    }
+}
+
+static void activate_user_ini(char *path, size_t n_path)
+{
+    const char *root = variables_get(php_request(), "DOCUMENT_ROOT");
+    size_t n_root = root ? strlen(root) : 0;
+    FolderSettings *folder;
+
+    if (!root)
+        return;
+    if (n_root > 0 && root[n_root - 1] == '/')
+        n_root--;
+    if (!folders) {
+        folders = pemalloc(sizeof(HashTable), 1);
+        zend_hash_init(folders, 8, NULL, NULL, 1);
+    }
+    folder = zend_hash_str_find_ptr(folders, path, n_path);
+    if (!folder) {
+        FolderSettings fresh = {.values = new_table()};
+
+        folder = zend_hash_str_update_mem(folders, path, n_path, &fresh, sizeof(fresh));
+    }
+    if (sapi_get_request_time() > folder->expires) {
+        zend_hash_clean(folder->values);
+        read_user_ini(path, n_path, root, n_root, folder->values);
+        folder->expires = sapi_get_request_time() + (double)PG(user_ini_cache_ttl);
+    }
+    php_ini_activate_config(folder->values, PHP_INI_PERDIR, PHP_INI_STAGE_HTACCESS);
+}
+
+static void activate_host(void)
+{
+    const char *name = request_param(php_request()->request, "SERVER_NAME");
+    char *host;
+
+    if (!name)
+        return;
+    host = estrdup(name);
+    zend_str_tolower(host, strlen(host));
+    php_ini_activate_per_host_config(host, strlen(host));
+    efree(host);
+}
+
+int settings_activate(void)
+{
+    bool user_ini = PG(user_ini_filename) && *PG(user_ini_filename);
+    const char *script = SG(request_info).path_translated, *slash;
+    char *path;
+    size_t n;
+
+    if (!script || !php_request())
+        return SUCCESS;
+    if (php_ini_has_per_host_config())
+        activate_host();
+    if (!php_ini_has_per_dir_config() && !user_ini)
+        return SUCCESS;
+    slash = strrchr(script, '/');
+    if (!slash)
+        return SUCCESS;
+    n = (size_t)(slash - script) + 1;
+    path = estrndup(script, n);
+    php_ini_activate_per_dir_config(path, n);
+    if (user_ini)
+        activate_user_ini(path, n);
+    efree(path);
+    return SUCCESS;
+}
+
+/* ---- our own ---- */
+
+#define SETTING(name, value, scope, on_change, field)                                              \
+    STD_PHP_INI_ENTRY(name, value, scope, on_change, field, PhpSettings, php_settings)
+
+PHP_INI_BEGIN()
+SETTING("cgi.rfc2616_headers", "0", PHP_INI_ALL, OnUpdateBool, rfc2616_headers)
+SETTING("cgi.nph", "0", PHP_INI_ALL, OnUpdateBool, nph)
+SETTING("cgi.force_redirect", "1", PHP_INI_SYSTEM, OnUpdateBool, force_redirect)
+SETTING("cgi.redirect_status_env", NULL, PHP_INI_SYSTEM, OnUpdateString, redirect_status_env)
+SETTING("cgi.fix_pathinfo", "1", PHP_INI_SYSTEM, OnUpdateBool, fix_pathinfo)
+SETTING("cgi.discard_path", "0", PHP_INI_SYSTEM, OnUpdateBool, discard_path)
+SETTING("fastcgi.logging", "1", PHP_INI_SYSTEM, OnUpdateBool, logging)
+SETTING("fastcgi.error_header", NULL, PHP_INI_SYSTEM, OnUpdateString, error_header)
+PHP_INI_END()
+
+void settings_register(int type, int module_number)
+{
+    REGISTER_INI_ENTRIES();
+}

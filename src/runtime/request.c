@@ -1,0 +1,258 @@
+#include "runtime/connection_private.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+unsigned request_role(const Request *r)
+{
+    return r->connection->parser.role;
+}
+
+const FcgiParams *request_params(const Request *r)
+{
+    return &r->connection->params;
+}
+
+const char *request_param(const Request *r, const char *name)
+{
+    return fcgi_params_get(&r->connection->params, name, NULL);
+}
+
+void request_count_bytes(Request *r)
+{
+    r->shared->slot->bytes_in += r->bytes_in;
+    r->shared->slot->bytes_out += r->bytes_out;
+    r->bytes_in = r->bytes_out = 0;
+}
+
+static void publish_bytes(Request *r)
+{
+    board_begin(r->shared->slot);
+    request_count_bytes(r);
+    board_commit(r->shared->slot);
+}
+
+/* The next event of the bytes that are here. 1: go on; 0: bytes are missing; or a negative errno.
+ */
+static int take_event(Request *r)
+{
+    Connection *c = r->connection;
+    FcgiEvent event;
+    int error = connection_next_event(c, &event);
+
+    if (error < 0)
+        return error;
+    switch (event.kind) {
+    case FCGI_EVENT_NONE:
+        return 0;
+    case FCGI_EVENT_STDIN:
+    case FCGI_EVENT_DATA:
+        r->body = event.data;
+        r->body_size = event.size;
+        r->body_type = event.type;
+        r->bytes_in += event.size;
+        return 1;
+    case FCGI_EVENT_ABORT:
+        r->aborted = true;
+        return -EPIPE;
+    default:
+        break;
+    }
+    error = connection_answer(c, &event, 0);
+    /* The peer waits for these answers now, not at the end of the request. */
+    if (error == 0 && event.kind > FCGI_EVENT_ABORT)
+        error = output_flush(&r->shared->output, c->fd, 0);
+    if (error < 0) {
+        r->gone = true;
+        return -EPIPE;
+    }
+    return 1;
+}
+
+/* Waits for more bytes of the body. 0 or -EPIPE. */
+static int wait_for_body(Request *r)
+{
+    publish_bytes(r);
+    if (connection_fill(r->connection, 0) <= 0) {
+        r->gone = true;
+        return -EPIPE;
+    }
+    return 0;
+}
+
+static size_t take_body(Request *r, uint8_t *buffer, size_t n)
+{
+    size_t k = MIN(n, r->body_size);
+
+    memcpy(buffer, r->body, k);
+    r->body += k;
+    r->body_size -= k;
+    return k;
+}
+
+static ssize_t read_stream(Request *r, unsigned type, void *buffer, size_t n)
+{
+    FcgiParser *p = &r->connection->parser;
+    size_t got = 0;
+
+    /* An authorizer has no body, and some web servers do not even send its end (section 6.3). */
+    if (n == 0 || p->role == FCGI_AUTHORIZER || (type == FCGI_DATA && p->role != FCGI_FILTER))
+        return 0;
+    connection_claim_input(r->connection);
+    while (got < n) {
+        int error;
+
+        if (r->body_size > 0 && r->body_type == type) {
+            got += take_body(r, (uint8_t *)buffer + got, n - got);
+            continue;
+        }
+        if (request_aborted(r))
+            return got > 0 ? (ssize_t)got : -EPIPE;
+        if (type == FCGI_STDIN ? p->stdin_ended : p->data_ended)
+            break;
+        /* Here it can only be the rest of STDIN, which reading DATA passes over. */
+        r->body_size = 0;
+        error = take_event(r);
+        if (error == 0) {
+            if (got > 0)
+                break;
+            error = wait_for_body(r);
+        }
+        if (error < 0)
+            return got > 0 ? (ssize_t)got : error;
+    }
+    return (ssize_t)got;
+}
+
+ssize_t request_read(Request *r, void *buffer, size_t n)
+{
+    return read_stream(r, FCGI_STDIN, buffer, n);
+}
+
+ssize_t request_read_data(Request *r, void *buffer, size_t n)
+{
+    return read_stream(r, FCGI_DATA, buffer, n);
+}
+
+static int write_stream(Request *r, unsigned type, const void *data, size_t n)
+{
+    Output *o = &r->shared->output;
+    size_t before = o->used;
+
+    if (r->finished || request_aborted(r))
+        return -EPIPE;
+    if (n == 0)
+        return 0; /* an empty record would end the stream */
+    if (type == FCGI_STDOUT)
+        r->used_stdout = true;
+    else
+        r->used_stderr = true;
+    if (type == FCGI_STDOUT)
+        r->bytes_out += n;
+    if (output_stream(o, r->connection->fd, type, r->connection->parser.request_id, data, n) < 0) {
+        r->gone = true;
+        return -EPIPE;
+    }
+    if (o->used <= before)
+        publish_bytes(r); /* it was sent */
+    return 0;
+}
+
+int request_write(Request *r, const void *data, size_t n)
+{
+    return write_stream(r, FCGI_STDOUT, data, n);
+}
+
+int request_write_error(Request *r, const void *data, size_t n)
+{
+    return write_stream(r, FCGI_STDERR, data, n);
+}
+
+int request_flush(Request *r)
+{
+    if (r->finished || request_aborted(r))
+        return -EPIPE;
+    if (r->shared->output.used == 0)
+        return 0;
+    if (output_flush(&r->shared->output, r->connection->fd, 0) < 0) {
+        r->gone = true;
+        return -EPIPE;
+    }
+    publish_bytes(r);
+    return 0;
+}
+
+int request_end_output(Request *r, uint32_t app_status)
+{
+    unsigned id = r->connection->parser.request_id;
+    Output *o = &r->shared->output;
+    uint8_t tail[OUTPUT_TAIL];
+    size_t n = 0;
+
+    r->finished = true;
+    if (r->gone)
+        return -EPIPE;
+    if (r->aborted) {
+        output_reset(o); /* nobody wants the answer, only its end (section 5.4) */
+    } else {
+        fcgi_put_header(tail, FCGI_STDOUT, id, 0, 0);
+        n += FCGI_HEADER_SIZE;
+        if (r->used_stderr) {
+            fcgi_put_header(tail + n, FCGI_STDERR, id, 0, 0);
+            n += FCGI_HEADER_SIZE;
+        }
+    }
+    fcgi_put_end_request(tail + n, id, app_status, FCGI_REQUEST_COMPLETE);
+    output_tail(o, tail, n + FCGI_END_REQUEST_SIZE);
+    if (output_flush(o, r->connection->fd, 0) < 0) {
+        r->gone = true;
+        return -EPIPE;
+    }
+    return 0;
+}
+
+int request_finish(Request *r, uint32_t app_status)
+{
+    Connection *c = r->connection;
+    BoardSlot *slot = r->shared->slot;
+    int error;
+
+    if (r->finished)
+        return -EPIPE;
+    error = request_end_output(r, app_status);
+    if (!c->parser.keep && !c->shut) {
+        /* The peer may wait for the end of the connection, not only of the request. */
+        shutdown(c->fd, SHUT_WR);
+        c->shut = true;
+    }
+    board_begin(slot);
+    slot->state = WORKER_STATE_FINISHING;
+    request_count_bytes(r);
+    board_commit(slot);
+    return error;
+}
+
+bool request_aborted(const Request *r)
+{
+    return r->aborted || r->gone;
+}
+
+bool request_started_output(const Request *r)
+{
+    return r->used_stdout || r->used_stderr;
+}
+
+void request_note_script(Request *r, const char *script)
+{
+    BoardSlot *slot = r->shared->slot;
+
+    board_begin(slot);
+    board_set_text(slot->script, sizeof(slot->script), script, script ? strlen(script) : 0);
+    board_commit(slot);
+}
+
+void request_note_status(Request *r, unsigned http_status)
+{
+    r->status = http_status;
+}

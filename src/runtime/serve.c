@@ -1,0 +1,358 @@
+#include "runtime/serve.h"
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "link/message.h"
+#include "log/log.h"
+#include "runtime/connection.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* Connections that one worker holds at most; one more replaces the one that has been silent for
+ * longest. */
+#define HELD_MAX 128
+/* A fresh connection is waited for this long before it is held: the web server writes at once. */
+#define FRESH_WAIT_MSEC 2
+/* A head must be complete, and a lingering peer gone, within this time. */
+#define HEAD_LIMIT_USEC   (60 * USEC_PER_SEC)
+#define LINGER_LIMIT_USEC (5 * USEC_PER_SEC)
+/* The same for a worker that wants to leave. */
+#define LEAVE_LIMIT_USEC (5 * USEC_PER_SEC)
+
+typedef enum SourceKind {
+    SOURCE_LISTENER,
+    SOURCE_HANDOVER,
+    SOURCE_LIFE_LINE,
+    SOURCE_HELD,
+} SourceKind;
+
+typedef struct Source {
+    SourceKind kind;
+    int fd;
+    Connection *connection; /* SOURCE_HELD; NULL: the place is free */
+    bool lingering;
+} Source;
+
+typedef struct Serve {
+    const RuntimeSpec *spec;
+    const Engine *engine;
+    BoardSlot *slot;
+    ConnectionShared *shared;
+    int epoll_fd;
+    Source *fixed;
+    size_t n_fixed;
+    Source held[HELD_MAX];
+    unsigned n_held;
+    uint64_t requests;
+    uint64_t leaving_since_usec;
+    bool leaving;
+} Serve;
+
+static volatile sig_atomic_t leave_asked;
+
+static void on_signal(int number)
+{
+    leave_asked = 1;
+}
+
+static void note_connections(Serve *s)
+{
+    board_begin(s->slot);
+    s->slot->connections = s->n_held;
+    board_commit(s->slot);
+}
+
+/* ---- held connections ---- */
+
+static void release(Serve *s, Source *source)
+{
+    /* Closing the only descriptor of an open file takes it out of the epoll as well. */
+    source->connection = connection_free(source->connection);
+    s->n_held--;
+    note_connections(s);
+}
+
+static Source *held_place(Serve *s)
+{
+    Source *oldest = NULL;
+
+    for (size_t i = 0; i < HELD_MAX; i++) {
+        Source *source = &s->held[i];
+
+        if (!source->connection)
+            return source;
+        if (!oldest || connection_last_active_usec(source->connection) <
+                           connection_last_active_usec(oldest->connection))
+            oldest = source;
+    }
+    release(s, oldest);
+    return oldest;
+}
+
+static void hold(Serve *s, Connection *connection, bool lingering)
+{
+    Source *source = held_place(s);
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = source};
+
+    *source = (Source){SOURCE_HELD, connection_fd(connection), connection, lingering};
+    if (epoll_ctl(s->epoll_fd, EPOLL_CTL_ADD, source->fd, &event) < 0) {
+        log_error("Cannot hold a connection, closing it: %s", strerror(errno));
+        source->connection = connection_free(connection);
+        return;
+    }
+    s->n_held++;
+    note_connections(s);
+}
+
+/* ---- requests ---- */
+
+static void leave(Serve *s)
+{
+    if (s->leaving)
+        return;
+    s->leaving = true;
+    s->leaving_since_usec = clock_monotonic_usec();
+    for (size_t i = 0; i < s->n_fixed; i++)
+        if (s->fixed[i].kind != SOURCE_LIFE_LINE)
+            epoll_ctl(s->epoll_fd, EPOLL_CTL_DEL, s->fixed[i].fd, NULL);
+}
+
+static ConnectionOutcome run_request(Serve *s, Connection *connection)
+{
+    Request *request = connection_request(connection, clock_monotonic_usec());
+    int status = s->engine->run(request);
+    bool keep;
+
+    s->requests++;
+    if (status < 0 || (s->spec->max_requests > 0 && s->requests >= s->spec->max_requests))
+        leave(s);
+    keep = !s->leaving;
+    return connection_end(connection, status < 0 ? 255 : (uint32_t)status, keep,
+                          clock_monotonic_usec());
+}
+
+/* Goes as far as the bytes that are there allow. */
+static ConnectionOutcome advance(Serve *s, Connection *connection)
+{
+    ConnectionOutcome outcome = connection_receive(connection, clock_monotonic_usec());
+
+    while (outcome == CONNECTION_REQUEST)
+        outcome = run_request(s, connection);
+    if (outcome == CONNECTION_CLOSED && connection_error(connection)) {
+        LogRecord r;
+
+        log_record_begin(&r, LOG_NOTICE, LOG_MESSAGE_PROTOCOL_ERROR);
+        log_record_field(&r, "WORKER_PID", "%d", (int)getpid());
+        log_record_field(&r, "REASON", "%s", connection_error(connection));
+        log_record_send(&r, "Connection closed, its bytes are not FastCGI: %s",
+                        connection_error(connection));
+    }
+    return outcome;
+}
+
+static void serve_fresh(Serve *s, int fd)
+{
+    Connection *connection = connection_new(s->shared, fd, clock_monotonic_usec());
+    ConnectionOutcome outcome;
+
+    if (!connection) {
+        log_error("Not enough memory for a connection, closing it");
+        return;
+    }
+    outcome = advance(s, connection);
+    if (outcome == CONNECTION_WAIT && connection_is_idle(connection)) {
+        struct pollfd p = {.fd = fd, .events = POLLIN};
+
+        if (!s->leaving && poll(&p, 1, FRESH_WAIT_MSEC) > 0)
+            outcome = advance(s, connection);
+    }
+    if (outcome == CONNECTION_WAIT || outcome == CONNECTION_LINGER)
+        hold(s, connection, outcome == CONNECTION_LINGER);
+    else
+        connection_free(connection);
+}
+
+static void on_held(Serve *s, Source *source)
+{
+    ConnectionOutcome outcome;
+
+    if (!source->connection) /* released by an earlier event of the same round */
+        return;
+    outcome = advance(s, source->connection);
+    if (outcome == CONNECTION_CLOSED)
+        release(s, source);
+    else if (outcome == CONNECTION_LINGER)
+        source->lingering = true;
+}
+
+static void on_listener(Serve *s, int listen_fd)
+{
+    int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC);
+
+    if (fd >= 0) {
+        serve_fresh(s, fd);
+        return;
+    }
+    /* EAGAIN: another worker was faster. The rest of accept(2)'s list concerns one connection,
+     * which is gone. */
+    if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
+        log_error("Cannot accept a connection: %s", strerror(errno));
+        poll(NULL, 0, 100);
+    }
+}
+
+static void on_handover(Serve *s, int fd)
+{
+    LinkMessage m;
+    int fds[1];
+    size_t n_fds = 0;
+
+    /* Several workers share this socket: another one may have taken the message. */
+    if (link_receive(fd, &m, fds, 1, &n_fds, NULL) <= 0)
+        return;
+    for (size_t i = 0; i < n_fds; i++)
+        serve_fresh(s, fds[i]);
+    if (m.type == LINK_POKE)
+        for (size_t i = 0; i < s->spec->n_listen_fds && !s->leaving; i++)
+            on_listener(s, s->spec->listen_fds[i]);
+}
+
+/* Closes what has been silent for too long; when leaving, also what is idle with no byte pending.
+ */
+static void sweep_held(Serve *s, uint64_t now_usec)
+{
+    for (size_t i = 0; i < HELD_MAX; i++) {
+        Source *source = &s->held[i];
+        uint64_t silent;
+
+        if (!source->connection)
+            continue;
+        if (s->leaving && !source->lingering)
+            on_held(s, source);
+        if (!source->connection)
+            continue;
+        silent = now_usec - connection_last_active_usec(source->connection);
+        if (connection_is_idle(source->connection) && !source->lingering) {
+            if (s->leaving)
+                release(s, source);
+        } else if (silent >= (source->lingering ? LINGER_LIMIT_USEC : HEAD_LIMIT_USEC) ||
+                   (s->leaving && now_usec - s->leaving_since_usec >= LEAVE_LIMIT_USEC))
+            release(s, source);
+    }
+}
+
+static void dispatch(Serve *s, Source *source)
+{
+    switch (source->kind) {
+    case SOURCE_LISTENER:
+        if (!s->leaving)
+            on_listener(s, source->fd);
+        break;
+    case SOURCE_HANDOVER:
+        if (!s->leaving)
+            on_handover(s, source->fd);
+        break;
+    case SOURCE_LIFE_LINE:
+        leave(s);
+        epoll_ctl(s->epoll_fd, EPOLL_CTL_DEL, source->fd, NULL);
+        break;
+    case SOURCE_HELD:
+        on_held(s, source);
+        break;
+    }
+}
+
+static int add_fixed(Serve *s, SourceKind kind, int fd, uint32_t events)
+{
+    Source *source = &s->fixed[s->n_fixed++];
+    struct epoll_event event = {.events = events, .data.ptr = source};
+
+    *source = (Source){.kind = kind, .fd = fd};
+    return epoll_ctl(s->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
+}
+
+static int serve_set_up(Serve *s, int life_line)
+{
+    struct sigaction action = {.sa_handler = on_signal};
+    LinkMessage ready = {.type = LINK_READY};
+    int r;
+
+    sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGQUIT, &action, NULL);
+
+    s->fixed = calloc(s->spec->n_listen_fds + 2, sizeof(Source));
+    s->shared = connection_shared_new(s->slot, HELD_MAX, 1);
+    if (!s->fixed || !s->shared)
+        return -ENOMEM;
+    s->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    if (s->epoll_fd < 0)
+        return -errno;
+    r = add_fixed(s, SOURCE_LIFE_LINE, life_line, EPOLLIN);
+    if (r == 0)
+        r = add_fixed(s, SOURCE_HANDOVER, s->spec->handover_fd, EPOLLIN | EPOLLEXCLUSIVE);
+    for (size_t i = 0; r == 0 && i < s->spec->n_listen_fds; i++)
+        r = add_fixed(s, SOURCE_LISTENER, s->spec->listen_fds[i], EPOLLIN | EPOLLEXCLUSIVE);
+    if (r < 0)
+        return r;
+
+    board_begin(s->slot);
+    s->slot->state = WORKER_STATE_IDLE;
+    s->slot->last_active_usec = clock_monotonic_usec();
+    board_commit(s->slot);
+    ready.flags = (uint32_t)s->slot->moot;
+    return link_send(life_line, &ready, NULL, 0);
+}
+
+static void serve_loop(Serve *s)
+{
+    uint64_t swept_usec = 0;
+
+    while (!s->leaving || s->n_held > 0) {
+        struct epoll_event events[16];
+        int n = epoll_wait(s->epoll_fd, events, s->leaving ? 16 : 1,
+                           s->leaving      ? 100
+                           : s->n_held > 0 ? 1000
+                                           : -1);
+
+        for (int i = 0; i < n; i++)
+            dispatch(s, events[i].data.ptr);
+        if (leave_asked)
+            leave(s);
+        if (s->n_held > 0) {
+            uint64_t now_usec = clock_monotonic_usec();
+
+            if (s->leaving || now_usec - swept_usec >= USEC_PER_SEC) {
+                sweep_held(s, now_usec);
+                swept_usec = now_usec;
+            }
+        }
+    }
+}
+
+int serve(const RuntimeSpec *spec, const Engine *engine, BoardSlot *slot, int life_line)
+{
+    static Serve s = {.epoll_fd = -1};
+    int r;
+
+    s.spec = spec;
+    s.engine = engine;
+    s.slot = slot;
+    r = serve_set_up(&s, life_line);
+    if (r < 0)
+        return r;
+    serve_loop(&s);
+
+    board_begin(slot);
+    slot->state = WORKER_STATE_DRAINING;
+    board_commit(slot);
+    connection_shared_free(s.shared);
+    fd_close(s.epoll_fd);
+    free(s.fixed);
+    return 0;
+}

@@ -1,0 +1,124 @@
+#include "runtime/template.h"
+
+#include "base/exit_status.h"
+#include "base/fd.h"
+#include "link/message.h"
+#include "log/log.h"
+#include "runtime/worker.h"
+#include "sandbox/sandbox.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* The intermediate's half: workers whose parent is gone become children of the manager, the nearest
+ * subreaper, which then learns their exit status from the kernel. One intermediate per order, since
+ * each costs as much as a worker. */
+_noreturn_ static void fork_workers(const RuntimeSpec *spec, const Engine *engine,
+                                    const SeccompFilter *filter, int *fds, size_t n_fds)
+{
+    for (size_t i = 0; i < n_fds; i += LINK_FORK_FDS) {
+        pid_t pid = fork();
+
+        if (pid < 0)
+            _exit(EXIT_STATUS_FORK);
+        if (pid == 0) {
+            WorkerFds own = {
+                .slot = TAKE_FD(fds[i + LINK_FORK_FD_SLOT]),
+                .life_line = TAKE_FD(fds[i + LINK_FORK_FD_LIFE_LINE]),
+                .out = TAKE_FD(fds[i + LINK_FORK_FD_STDOUT]),
+                .err = TAKE_FD(fds[i + LINK_FORK_FD_STDERR]),
+            };
+
+            for (size_t k = 0; k < n_fds; k++)
+                fd_close(fds[k]);
+            worker_run(spec, engine, filter, &own);
+        }
+    }
+    _exit(EXIT_STATUS_OK);
+}
+
+static void on_fork_order(const RuntimeSpec *spec, const Engine *engine,
+                          const SeccompFilter *filter, int *fds, size_t n_fds)
+{
+    pid_t pid;
+    int status;
+
+    pid = fork();
+    if (pid == 0)
+        fork_workers(spec, engine, filter, fds, n_fds);
+    if (pid < 0) {
+        log_error("Cannot fork a worker: %s", strerror(errno));
+        return;
+    }
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != EXIT_STATUS_OK)
+        log_error("Not all of the %zu workers that were ordered could be forked",
+                  n_fds / LINK_FORK_FDS);
+}
+
+static int template_loop(const RuntimeSpec *spec, const Engine *engine, const SeccompFilter *filter)
+{
+    for (;;) {
+        int fds[LINK_FORK_MAX * LINK_FORK_FDS];
+        size_t n_fds = 0;
+        LinkMessage m;
+        int r = link_receive(spec->link_fd, &m, fds, ARRAY_SIZE(fds), &n_fds, NULL);
+
+        if (r == 0)
+            return EXIT_STATUS_OK;
+        if (r < 0) {
+            log_error("Link to the manager is broken: %s", strerror(-r));
+            return EXIT_STATUS_LINK;
+        }
+        if (m.type == LINK_FORK && m.count > 0 && m.count <= LINK_FORK_MAX &&
+            n_fds == m.count * LINK_FORK_FDS)
+            on_fork_order(spec, engine, filter, fds, n_fds);
+        else
+            log_error("Ignoring message %u of the manager", m.type);
+        /* Only the workers hold their ends now: when one dies, the manager sees the end of its life
+         * line. */
+        for (size_t i = 0; i < n_fds; i++)
+            fd_close(fds[i]);
+    }
+}
+
+static int report(const RuntimeSpec *spec, LinkType type, const char *text)
+{
+    LinkMessage m = {.type = type, .flags = spec->moot};
+
+    snprintf(m.text, sizeof(m.text), "%s", text ? text : "");
+    return link_send(spec->link_fd, &m, NULL, 0);
+}
+
+int template_run(const RuntimeSpec *spec, const Engine *engine)
+{
+    _cleanup_(seccomp_filter_freep) SeccompFilter *template_filter = NULL, *worker_filter = NULL;
+    _cleanup_free_ char *reason = NULL;
+    const char *version = engine->name;
+    int r;
+
+    /* Before the language starts: none of its extensions ever runs without the filter. */
+    r = seccomp_filter_new(SECCOMP_TEMPLATE, 0, &template_filter);
+    if (r == 0)
+        r = seccomp_filter_new(SECCOMP_WORKER, getpid(), &worker_filter);
+    if (r == 0)
+        r = seccomp_filter_install(template_filter);
+    if (r < 0) {
+        report(spec, LINK_FAILED, "the system call filter cannot be installed");
+        return EXIT_STATUS_SECCOMP;
+    }
+
+    r = engine->start(spec, &reason, &version);
+    if (r < 0) {
+        report(spec, LINK_FAILED, reason ? reason : strerror(-r));
+        return EXIT_STATUS_RUNTIME;
+    }
+    r = report(spec, LINK_READY, version);
+    if (r < 0)
+        return EXIT_STATUS_LINK;
+    return template_loop(spec, engine, worker_filter);
+}

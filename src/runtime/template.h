@@ -1,0 +1,11 @@
+#pragma once
+
+/*
+ * The template: the started language, from which workers are forked on the manager's order. It
+ * never touches a connection and ends when the manager's end of the link closes.
+ */
+
+#include "runtime/engine.h"
+
+/** Serves the link until it closes. Returns the exit status of the process. */
+int template_run(const RuntimeSpec *spec, const Engine *engine);

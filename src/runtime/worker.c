@@ -1,0 +1,85 @@
+#include "runtime/worker.h"
+
+#include "base/exit_status.h"
+#include "base/fd.h"
+#include "board/slot.h"
+#include "link/message.h"
+#include "log/log.h"
+#include "runtime/serve.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+_noreturn_ static void worker_fail(ExitStatus status, int error)
+{
+    log_error("Worker cannot be set up, step %s: %s", exit_status_to_string(status),
+              strerror(-error));
+    _exit(status);
+}
+
+static int hello(int life_line)
+{
+    LinkMessage m = {.type = LINK_HELLO};
+
+    return link_send(life_line, &m, NULL, 0);
+}
+
+static int arrange_standard_fds(const WorkerFds *fds)
+{
+    _cleanup_fd_ int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+    if (null < 0)
+        return -errno;
+    if (dup2(null, STDIN_FILENO) < 0 || dup2(fds->out, STDOUT_FILENO) < 0 ||
+        dup2(fds->err, STDERR_FILENO) < 0)
+        return -errno;
+    fd_close(fds->out);
+    fd_close(fds->err);
+    return 0;
+}
+
+_noreturn_ void worker_run(const RuntimeSpec *spec, const Engine *engine,
+                           const SeccompFilter *filter, const WorkerFds *fds)
+{
+    BoardSlot *slot = NULL;
+    uint64_t moot = spec->moot;
+    int r;
+
+    /* The first message: from here on the manager knows our pid, whatever becomes of us. */
+    r = hello(fds->life_line);
+    if (r < 0)
+        worker_fail(EXIT_STATUS_LINK, r);
+    fd_close(spec->link_fd);
+
+    r = arrange_standard_fds(fds);
+    if (r < 0)
+        worker_fail(EXIT_STATUS_FDS, r);
+    r = board_attach(fds->slot, &slot);
+    if (r < 0)
+        worker_fail(EXIT_STATUS_SCOREBOARD, r);
+    fd_close(fds->slot);
+
+    r = landlock_isolate();
+    if (r < 0)
+        worker_fail(EXIT_STATUS_LANDLOCK, r);
+    if (r == 0)
+        moot |= BOARD_MOOT_LANDLOCK;
+    r = seccomp_filter_install(filter);
+    if (r < 0)
+        worker_fail(EXIT_STATUS_SECCOMP, r);
+    r = engine->worker_start(spec);
+    if (r < 0)
+        worker_fail(EXIT_STATUS_RUNTIME, r);
+
+    board_begin(slot);
+    slot->moot = moot;
+    board_commit(slot);
+
+    r = serve(spec, engine, slot, fds->life_line);
+    if (r < 0)
+        worker_fail(EXIT_STATUS_EVENTS, r);
+    engine->worker_stop();
+    _exit(EXIT_STATUS_OK);
+}

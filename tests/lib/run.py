@@ -1,0 +1,226 @@
+"""The steps of tests/run, each a list of cases that count."""
+
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import time
+
+from guest import BUILD_BASE, INSTALLED_BUILD, REPOSITORY
+
+SETUP = ["--prefix=/usr", "--sysconfdir=/etc"]
+TOPIC_TIMEOUT = 600  # seconds for one file of system tests
+
+passed = failed = skipped = 0
+
+
+def case(ok, name, output=""):
+    global passed, failed
+    if ok:
+        passed += 1
+        print(f"ok    {name}", flush=True)
+    else:
+        failed += 1
+        print(f"FAIL  {name}\n{output}", flush=True)
+    return ok
+
+
+def run(*command, **options):
+    """Runs a command; returns (success, what it printed)."""
+    done = subprocess.run([str(c) for c in command], cwd=REPOSITORY, stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          errors="replace", **options)
+    return done.returncode == 0, done.stdout
+
+
+def sources():
+    for folder in ("src", "tests"):
+        for path in sorted((REPOSITORY / folder).rglob("*.[ch]")):
+            yield path
+
+
+# ---- source ----
+
+def check_format():
+    ok, output = run("clang-format", "--dry-run", "-Werror", *sources())
+    case(ok, "source: clang-format", output)
+
+
+def check_layers():
+    """A folder of src/ includes only folders above it in src/meson.build."""
+    text = (REPOSITORY / "src/meson.build").read_text()
+    order = re.findall(r"^subdir\('([\w/]+)'\)", text, re.MULTILINE)
+    wrong = []
+    for path in sorted((REPOSITORY / "src").rglob("*.[ch]")):
+        folder = path.relative_to(REPOSITORY / "src").parts[0]
+        for target in re.findall(r'^\s*#\s*include\s+"(\w+)/', path.read_text(), re.MULTILINE):
+            if target not in order or order.index(target) > order.index(folder):
+                wrong.append(f"{path}: includes {target}/")
+            if {folder, target} == {"manager", "runtime"}:
+                wrong.append(f"{path}: manager and runtime never include each other")
+    case(order and not wrong, "source: folders include only those above them", "\n".join(wrong))
+
+
+def step_source():
+    check_format()
+    check_layers()
+
+
+# ---- builds ----
+
+def build(name, compiler, *options):
+    """Configures (once) and builds build/NAME; returns the folder, None when it failed."""
+    folder = BUILD_BASE / name
+    start = time.monotonic()
+    ok, output = True, ""
+    if not (folder / "build.ninja").exists():
+        ok, output = run("meson", "setup", folder, *SETUP, *options,
+                         env=dict(os.environ, CC=compiler))
+    if ok:
+        ok, output = run("ninja", "-C", folder)
+    case(ok, f"build: {name} ({time.monotonic() - start:.0f} s)", output[-8000:])
+    return folder if ok else None
+
+
+def step_build():
+    build("gcc", "gcc", "-Dtests=enabled")
+    build("clang", "clang", "-Dtests=enabled")
+
+
+def meson_test(folder, label):
+    """Runs the tests of a build folder; each case of a check program counts."""
+    global passed, failed, skipped
+    env = dict(os.environ, ASAN_OPTIONS="abort_on_error=1:halt_on_error=1:detect_leaks=1",
+               UBSAN_OPTIONS="halt_on_error=1:abort_on_error=1:print_stacktrace=1",
+               CK_DEFAULT_TIMEOUT="60")
+    log = folder / "meson-logs/testlog.json"
+    log.unlink(missing_ok=True)
+    ok, output = run("meson", "test", "-C", folder, "--no-rebuild", "--print-errorlogs", env=env)
+    if not log.exists():
+        case(False, f"{label}: meson test", output)
+        return
+    seen_failure = False
+    for line in log.read_text().splitlines():
+        test = json.loads(line)
+        counts = re.search(r"Checks: (\d+), Failures: (\d+), Errors: (\d+)",
+                           test.get("stdout") or "")
+        bad = test["result"] not in ("OK", "SKIP", "EXPECTEDFAIL")
+        seen_failure |= bad
+        name = f"{label}: {test['name'].split(' / ')[-1]}"
+        details = (test.get("stdout") or "") + (test.get("stderr") or "")
+        if test["result"] == "SKIP":
+            skipped += 1
+            print(f"skip  {name}\n{details}", flush=True)
+        elif counts:
+            total, failures, errors = map(int, counts.groups())
+            wrong = max(failures + errors, 1 if bad else 0)
+            passed += max(total - wrong, 0)
+            failed += wrong
+            print(f"{'FAIL' if wrong else 'ok':5} {name}: {total} cases"
+                  + (f"\n{details}" if wrong else ""), flush=True)
+        else:
+            case(not bad, name, details)
+    if not ok and not seen_failure:
+        case(False, f"{label}: meson test", output)
+
+
+def step_unit():
+    folder = build("gcc", "gcc", "-Dtests=enabled")
+    if folder:
+        meson_test(folder, "unit")
+
+
+def step_sanitize():
+    folder = build("sanitize", "clang", "-Dtests=enabled", "-Db_sanitize=address,undefined",
+                   "-Db_lundef=false")
+    if folder:
+        meson_test(folder, "sanitize")
+
+
+def step_analyze():
+    """gcc's analyzer over everything but the PHP runtime, whose headers it cannot follow."""
+    build("analyze", "gcc", "-Dtests=disabled", "-Druntime-php=disabled", "-Dc_args=-fanalyzer")
+
+
+# ---- system ----
+
+def need_installed_build():
+    if (INSTALLED_BUILD / "build.ninja").exists() and run("ninja", "-n", "-C", INSTALLED_BUILD)[1] \
+            .find("no work to do") >= 0:
+        return True
+    return build("gcc", "gcc", "-Dtests=enabled") is not None
+
+
+def step_system(topics):
+    folder = REPOSITORY / "tests/system"
+    known = [p.stem for p in sorted(folder.glob("*.py"))]
+    for unknown in set(topics) - set(known):
+        case(False, f"system: {unknown}", f"no such topic; there are: {' '.join(known)}")
+    if not need_installed_build():
+        return
+    for topic in known:
+        if not topics or topic in topics:
+            counted(f"system {topic}", "/usr/bin/python3", folder / f"{topic}.py")
+
+
+def counted(name, *command):
+    """Runs a program whose last line is "N passed, N failed, N skipped", and adds its counts."""
+    global passed, failed, skipped
+    env = dict(os.environ, PYTHONPATH=str(REPOSITORY / "tests/lib"), PYTHONUNBUFFERED="1",
+               PYTHONDONTWRITEBYTECODE="1")
+    program = subprocess.Popen([str(c) for c in command], stdin=subprocess.DEVNULL,
+                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                               errors="replace", cwd=REPOSITORY, env=env)
+    watch = subprocess.Popen(["sh", "-c", f"sleep {TOPIC_TIMEOUT}; kill {program.pid}"],
+                             stdout=subprocess.DEVNULL, start_new_session=True)
+    try:
+        counts = None
+        for line in program.stdout:
+            counts = re.fullmatch(r"(\d+) passed, (\d+) failed, (\d+) skipped\n", line)
+            if not counts:
+                print(line, end="", flush=True)
+        status = program.wait()
+    finally:
+        os.killpg(watch.pid, 9)
+        watch.wait()
+    if not counts:
+        case(False, name, f"ended with status {status} before it counted its cases")
+        return
+    ok, wrong, left_out = map(int, counts.groups())
+    passed, failed, skipped = passed + ok, failed + wrong, skipped + left_out
+    if status != 0 and wrong == 0:
+        case(False, name, f"ended with status {status}")
+
+
+def step_demo():
+    if need_installed_build():
+        ok, output = run(REPOSITORY / "tests/demo")
+        case(ok, "demo", output)
+
+
+def step_bench():
+    if need_installed_build():
+        counted("bench", REPOSITORY / "tests/bench/bench", "--gate")
+
+
+STEPS = ["source", "build", "unit", "sanitize", "analyze", "system", "demo", "bench"]
+
+
+def main():
+    words = sys.argv[1:]
+    steps = [w for w in words if w in STEPS]
+    topics = [w for w in words if w not in STEPS]
+    if topics and "system" not in steps:
+        sys.exit(f"usage: tests/run [{'|'.join(STEPS)}]… [TOPIC of tests/system]…")
+    for step in STEPS:
+        if not words or step in steps:
+            function = globals()[f"step_{step}"]
+            function(topics) if step == "system" else function()
+    print(f"\n{passed} passed, {failed} failed, {skipped} skipped")
+    sys.exit(1 if failed or not passed else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,277 @@
+"""The frame of the system tests: each file has classes of cases that share one booted guest.
+
+    class Activation(GuestCase):
+        def test_the_first_request_starts_the_pool(self): …
+
+    if __name__ == "__main__":
+        main()
+
+A failed case prints its reason and the end of the guest's journal. The last line of a file's output
+is "N passed, N failed, N skipped".
+"""
+
+import contextlib
+import fnmatch
+import http.client
+import json
+import os
+import pathlib
+import sys
+import threading
+import time
+import traceback
+import unittest
+
+import fastcgi
+import guest as guest_module
+from guest import Guest, GuestError, isolate, wait_until  # noqa: F401  (for the test files)
+
+# Cases that may be skipped where CI=true: it runs on a kernel and in a container that lack these.
+CI_MAY_SKIP = [
+    "*.memory_controller*",
+    "*.yama*",
+]
+
+
+class GuestCase(unittest.TestCase):
+    """Cases that share a guest. Set nginx or prepare in the class to change how it is made."""
+
+    nginx = True
+    guest = None
+
+    @classmethod
+    def prepare(cls, guest):
+        """Changes files of the guest before it boots."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.guest = Guest(nginx=cls.nginx, prepare=cls.prepare)
+        cls.guest.__enter__()
+
+    @classmethod
+    def tearDownClass(cls):
+        if cls.guest:
+            cls.guest.__exit__(None, None, None)
+
+    def setUp(self):
+        self.since = self.guest.cursor()
+
+    # ---- pools ----
+
+    def pool(self, name, user="site", listen=None, pm="static", children=2, section=None, start=True,
+             **settings):
+        """Writes a pool file, starts the pool's socket and removes both after the case.
+
+        A setting key__a__b=value means key[a.b] = value.
+        """
+        write_pool(self.guest, name, user=user, pm=pm, children=children, listen=listen,
+                   section=section, **settings)
+        self.addCleanup(self._remove_pool, name)
+        if start:
+            self.guest.systemctl("start", f"fpmd@{name}.socket")
+
+    def _remove_pool(self, name):
+        self.guest.systemctl("stop", f"fpmd@{name}.socket", f"fpmd@{name}.service", check=False)
+        self.guest.path(f"/etc/fpmd/conf.d/{name}.conf").unlink(missing_ok=True)
+
+    def socket(self, name):
+        """The path, as the test sees it, of a pool's socket."""
+        return self.guest.path(f"/run/fpmd/{name}.sock")
+
+    def ask(self, name, script, **options):
+        """One FastCGI request to a pool, without a web server."""
+        return fastcgi.request(self.socket(name), script, **options)
+
+    def status(self, name):
+        """What `fpmctl status NAME --full -o json` says."""
+        return json.loads(self.guest.run("fpmctl", "status", name, "--full", "-o", "json").stdout)
+
+    def pids(self, name):
+        """Processes of a pool as (manager, templates, workers), as the machine numbers them."""
+        unit = f"fpmd@{name}.service"
+        everything = self.guest.processes(unit)
+        main = int(self.guest.properties(unit, "MainPID")["MainPID"])
+        manager = [p for p in everything if inner_pid(p) == main]
+        workers = {int(w["pid"]) for w in self.status(name)["workers"]} if manager else set()
+        runtime = [p for p in everything if p not in manager and executable(p).startswith("php")]
+        return (manager[0] if manager else None,
+                [p for p in runtime if inner_pid(p) not in workers],
+                [p for p in runtime if inner_pid(p) in workers])
+
+    # ---- http ----
+
+    def http(self, path, method="GET", body=None, headers=None, port=80, timeout=30):
+        """One request through nginx in the guest: an http.client response with .data."""
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
+        with self.guest.network():
+            connection.connect()
+        try:
+            connection.request(method, path, body=body, headers=headers or {})
+            response = connection.getresponse()
+            response.data = response.read()
+            return response
+        finally:
+            connection.close()
+
+    def curl(self, *arguments, **options):
+        return self.guest.run("curl", "-sS", "--max-time", "30", *arguments, **options).stdout
+
+    # ---- journal ----
+
+    def records(self, pool=None, **fields):
+        """Records of this case."""
+        if pool:
+            fields["POOL"] = pool
+        return self.guest.journal(since=self.since, **fields)
+
+    def wait_record(self, timeout=5, where=None, **fields):
+        """Waits for a record with these fields (and where(record) true) and returns it."""
+        def look():
+            found = [r for r in self.records(**fields) if where is None or where(r)]
+            return found[0] if found else None
+        return wait_until(look, timeout, f"a record with {fields}", step=0.1)
+
+
+def write_pool(guest, name, user="site", pm="static", children=2, listen=None, section=None,
+               **settings):
+    """Writes the pool file of a pool into a guest."""
+    lines = [f"[{section or name}]"]
+    if user:
+        lines.append(f"user = {user}")
+    if listen:
+        lines.append(f"listen = {listen}")
+    lines += [f"pm = {pm}", f"pm.max_children = {children}"]
+    for key, value in settings.items():
+        if "__" in key:
+            key, _, item = key.partition("__")
+            lines.append(f"{key}[{item.replace('__', '.')}] = {value}")
+        else:
+            lines.append(f"{key.replace('pm_', 'pm.').replace('security_', 'security.')} = {value}")
+    guest.write(f"/etc/fpmd/conf.d/{name}.conf", "\n".join(lines) + "\n")
+
+
+MESSAGES = {}
+
+
+def message_id(name):
+    """The MESSAGE_ID of a kind of record, from the table that the programs are built with."""
+    if not MESSAGES:
+        import re
+        text = (guest_module.REPOSITORY / "src/log/messages.h").read_text()
+        MESSAGES.update(re.findall(r'X\((\w+),\s*"([0-9a-f]{32})"', text))
+    return MESSAGES[name]
+
+
+# ---- processes, as the machine numbers them ----
+
+def proc(pid, name):
+    return pathlib.Path(f"/proc/{pid}/{name}").read_text()
+
+
+def proc_status(pid):
+    """/proc/PID/status as a dict."""
+    return {k: v.strip() for k, _, v in
+            (line.partition(":") for line in proc(pid, "status").splitlines())}
+
+
+def inner_pid(pid):
+    """The number of a process inside the guest."""
+    with contextlib.suppress(OSError):
+        return int(proc_status(pid)["NSpid"].split()[-1])
+    return None
+
+
+def executable(pid):
+    with contextlib.suppress(OSError):
+        return os.path.basename(os.readlink(f"/proc/{pid}/exe"))
+    return ""
+
+
+def alive(pid):
+    return os.path.exists(f"/proc/{pid}")
+
+
+def in_parallel(count, function):
+    """Calls function(i) in count threads at once; returns the results in order, raises the first error."""
+    results, errors = [None] * count, []
+
+    def call(i):
+        try:
+            results[i] = function(i)
+        except BaseException as error:  # handed to the caller
+            errors.append(error)
+
+    threads = [threading.Thread(target=call, args=(i,)) for i in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if errors:
+        raise errors[0]
+    return results
+
+
+# ---- running ----
+
+class _Result(unittest.TestResult):
+    def __init__(self, topic):
+        super().__init__()
+        self.topic, self.passed, self.failed, self.skips = topic, 0, 0, 0
+        self._start = 0
+
+    def startTest(self, test):
+        super().startTest(test)
+        self._start = time.monotonic()
+
+    def _line(self, word, test, note=""):
+        name = test.id().split(".", 1)[-1] if "." in test.id() else test.id()
+        name = name.replace("test_", "").replace("_", " ")
+        print(f"{word:5} {self.topic}: {name} ({time.monotonic() - self._start:.1f} s){note}",
+              flush=True)
+
+    def addSuccess(self, test):
+        self.passed += 1
+        self._line("ok", test)
+
+    def addFailure(self, test, error):
+        self.failed += 1
+        self._line("FAIL", test)
+        text = "".join(traceback.format_exception(*error))
+        if len(text) > 6000:
+            text = text[:3000] + "\n[…]\n" + text[-3000:]
+        print(text, flush=True)
+        booted = getattr(test, "guest", None)
+        if booted and booted.pid:
+            print("---- the guest's journal since the case began\n"
+                  + booted.log_tail(since=getattr(test, "since", None)) + "----", flush=True)
+
+    def addError(self, test, error):
+        if not self._start:
+            self._start = time.monotonic()
+        self.addFailure(test, error)
+
+    def addSkip(self, test, reason):
+        name = f"{self.topic}.{test.id().rsplit('.', 1)[-1].replace('test_', '')}"
+        if os.environ.get("CI") == "true" and \
+                not any(fnmatch.fnmatch(name, pattern) for pattern in CI_MAY_SKIP):
+            self.failed += 1
+            self._line("FAIL", test, f": skipped where it must not be: {reason}")
+            return
+        self.skips += 1
+        self._line("skip", test, f": {reason}")
+
+
+def main():
+    """Runs the cases of the calling file; the words on the command line select cases by name."""
+    isolate([sys.executable] + sys.argv)
+    module = sys.modules["__main__"]
+    topic = pathlib.Path(module.__file__).stem
+    loader = unittest.TestLoader()
+    loader.sortTestMethodsUsing = None
+    if sys.argv[1:]:
+        loader.testNamePatterns = [f"*{word}*" for word in sys.argv[1:]]
+    tests = loader.loadTestsFromModule(module)
+    result = _Result(topic)
+    tests.run(result)
+    print(f"{result.passed} passed, {result.failed} failed, {result.skips} skipped")
+    sys.exit(1 if result.failed else 0)

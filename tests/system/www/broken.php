@@ -1,0 +1,1 @@
+<?php echo "before"; this is no PHP

@@ -1,0 +1,1 @@
+<?php echo "index of ", $_SERVER["SERVER_NAME"], "\n";

@@ -1,0 +1,151 @@
+#include "conf/verify.h"
+#include "load.h"
+#include "../run.h"
+
+#include <errno.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <unistd.h>
+
+static int resolve(const char *lines, bool privileged, ConfigIssues *issues, PoolIds *ids)
+{
+    _cleanup_free_ char *text = calloc(1, strlen(MINIMAL) + strlen(lines) + 1);
+    _cleanup_loaded_ Loaded l = {0};
+
+    stpcpy(stpcpy(text, MINIMAL), lines);
+    l = parse(text);
+    ck_assert_int_eq(l.r, 0);
+    return config_resolve_ids(l.c, privileged, issues, ids);
+}
+
+START_TEST(bad_users)
+{
+    static const struct {
+        const char *lines, *issue;
+    } cases[] = {
+        {"", "t.conf: user: is missing, expected the user of the workers"},
+        {"user = no_such_one\n", "t.conf:4: user: there is no user 'no_such_one', expected the "
+                                 "name or number of a user"},
+        {"user = root\n", "t.conf:4: user: is root, expected a user without privileges"},
+        {"user = 0\n", "t.conf:4: user: is root, expected a user without privileges"},
+        {"user = daemon\ngroup = 0\n",
+         "t.conf:5: group: the group is root's, expected a group without privileges"},
+        {"user = daemon\ngroup = no_such_one\n",
+         "t.conf:5: group: there is no group 'no_such_one', expected the name or number of a "
+         "group"},
+        {"user = 4000000\n", "t.conf: group: is missing, expected a group because user '4000000' "
+                             "is a number without an entry"},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        ConfigIssues issues = {0};
+        PoolIds ids = {0};
+
+        ck_assert_int_eq(resolve(cases[i].lines, true, &issues, &ids), -EINVAL);
+        ck_assert_msg(has_issue(&issues, cases[i].issue), "%s", cases[i].issue);
+        config_issues_done(&issues);
+    }
+}
+END_TEST
+
+START_TEST(good_users)
+{
+    struct passwd *daemon = getpwnam("daemon");
+    ConfigIssues issues = {0};
+    PoolIds ids = {0};
+
+    ck_assert_ptr_nonnull(daemon);
+    ck_assert_int_eq(resolve("user = daemon\n", true, &issues, &ids), 0);
+    ck_assert_uint_eq(ids.uid, daemon->pw_uid);
+    ck_assert_uint_eq(ids.gid, daemon->pw_gid);
+    ck_assert_str_eq(ids.user_name, "daemon");
+    ck_assert_str_eq(ids.home, daemon->pw_dir);
+    ck_assert_uint_ge(ids.n_groups, 1);
+    ck_assert(!ids.keep);
+    pool_ids_done(&ids);
+
+    ck_assert_int_eq(resolve("user = daemon\ngroup = 4000001\n", true, &issues, &ids), 0);
+    ck_assert_uint_eq(ids.gid, 4000001);
+    pool_ids_done(&ids);
+
+    ck_assert_int_eq(resolve("user = 4000000\ngroup = 4000001\n", true, &issues, &ids), 0);
+    ck_assert_uint_eq(ids.uid, 4000000);
+    ck_assert_ptr_null(ids.user_name);
+    ck_assert_uint_eq(ids.n_groups, 1);
+    ck_assert_uint_eq(ids.groups[0], 4000001);
+    pool_ids_done(&ids);
+    ck_assert_uint_eq(issues.n, 0);
+}
+END_TEST
+
+START_TEST(without_privilege_ids_stay)
+{
+    ConfigIssues issues = {0};
+    PoolIds ids = {0};
+    char own[64];
+
+    snprintf(own, sizeof(own), "user = %u\ngroup = %u\n", geteuid(), getegid());
+    ck_assert_int_eq(resolve(own, false, &issues, &ids), 0);
+    ck_assert_uint_eq(issues.n, 0);
+    ck_assert(ids.keep);
+    ck_assert_uint_eq(ids.uid, geteuid());
+    pool_ids_done(&ids);
+
+    ck_assert_int_eq(resolve("user = no_such_one\n", false, &issues, &ids), 0);
+    ck_assert_uint_eq(issues.n, 1);
+    ck_assert(has_issue(&issues, "t.conf:4: user: is ignored, this process may not change ids"));
+    ck_assert_uint_eq(ids.uid, geteuid());
+    pool_ids_done(&ids);
+    config_issues_done(&issues);
+}
+END_TEST
+
+START_TEST(paths)
+{
+    static const struct {
+        const char *lines, *issue; /* NULL: none */
+    } cases[] = {
+        {"runtime = true\nchdir = /tmp\nphp_ini = /etc/passwd\nphp_ini_scan_dir = /etc:/usr\n",
+         NULL},
+        {"runtime = none\n",
+         "t.conf:4: runtime: /usr/bin/none: No such file or directory, expected a file"},
+        {"runtime = true\nchdir = /none\n",
+         "t.conf:5: chdir: /none: No such file or directory, expected a folder"},
+        {"runtime = true\nchdir = /etc/passwd\n", "t.conf:5: chdir: /etc/passwd is not a folder"},
+        {"runtime = true\nphp_ini = /none\n",
+         "t.conf:5: php_ini: /none: No such file or directory, expected a file"},
+        {"runtime = true\nphp_ini = /etc\n", "t.conf:5: php_ini: /etc is not a regular file"},
+        {"runtime = true\nphp_ini_scan_dir = /etc:/none\n",
+         "t.conf:5: php_ini_scan_dir: /none: No such file or directory, expected a folder"},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        char text[300];
+        _cleanup_loaded_ Loaded l = {0};
+
+        snprintf(text, sizeof(text), MINIMAL "%s", cases[i].lines);
+        l = parse(text);
+        ck_assert_int_eq(l.r, 0);
+        ck_assert_int_eq(config_verify_paths(l.c, "/usr/bin", &l.issues),
+                         cases[i].issue ? -EINVAL : 0);
+        if (cases[i].issue)
+            ck_assert_msg(has_issue(&l.issues, cases[i].issue), "%s", cases[i].issue);
+        ck_assert_uint_eq(l.issues.n, cases[i].issue ? 1 : 0);
+    }
+}
+END_TEST
+
+static Suite *verify_suite(void)
+{
+    Suite *s = suite_create("conf/verify");
+    TCase *t = tcase_create("all");
+
+    tcase_add_test(t, bad_users);
+    tcase_add_test(t, good_users);
+    tcase_add_test(t, without_privilege_ids_stay);
+    tcase_add_test(t, paths);
+    suite_add_tcase(s, t);
+    return s;
+}
+
+TEST_MAIN(verify_suite)

@@ -1,0 +1,236 @@
+#include "server.h"
+#include "../status/example.h"
+#include "../run.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#define WORDS(...)                                                                                 \
+    (const char *const[])                                                                          \
+    {                                                                                              \
+        __VA_ARGS__, NULL                                                                          \
+    }
+
+static Server server;
+static char output[16384], errors[16384];
+
+static void set_up(void)
+{
+    server_init(&server);
+}
+
+static void tear_down(void)
+{
+    server_done(&server);
+}
+
+static int run(const char *const *words)
+{
+    return server_run(&server, words, output, errors, sizeof(output));
+}
+
+static void assert_has(const char *text, const char *part)
+{
+    ck_assert_msg(strstr(text, part) != NULL, "no '%s' in:\n%s", part, text);
+}
+
+/* Good wherever the tests run: "user" only where ids can be changed, the runtime a file that is
+ * there. */
+static const char *good_file(void)
+{
+    return geteuid() == 0 ? "[good]\nuser = nobody\npm = static\npm.max_children = 2\n"
+                            "runtime = true\n"
+                          : "[good]\npm = static\npm.max_children = 2\nruntime = true\n";
+}
+
+START_TEST(usage)
+{
+    static const struct {
+        const char *words[4];
+        int status;
+        const char *says;
+    } cases[] = {
+        {{NULL}, 64, "verb is missing"},
+        {{"frob"}, 64, "unknown verb 'frob'"},
+        {{"--frob"}, 64, "--frob"},
+        {{"status"}, 64, "status POOL"},
+        {{"status", "a", "b"}, 64, "status POOL"},
+        {{"status", "../etc"}, 64, "'../etc'"},
+        {{"list", "a"}, 64, "usage"},
+        {{"reload"}, 64, "reload POOL..."},
+        {{"reload", "a/b"}, 64, "'a/b'"},
+        {{"list", "-o", "xml"}, 64, "xml"},
+        {{"check", "-o", "json"}, 64, "--output"},
+        {{"list", "--full"}, 64, "--full"},
+        {{"--version"}, 0, NULL},
+        {{"--help"}, 0, NULL},
+    };
+
+    ck_assert_int_eq(run(cases[_i].words), cases[_i].status);
+    if (cases[_i].says)
+        assert_has(errors, cases[_i].says);
+    else
+        ck_assert_str_eq(errors, "");
+}
+END_TEST
+
+START_TEST(check_good)
+{
+    server_write(&server, "good.conf", good_file());
+    ck_assert_int_eq(run(WORDS("check", "--libexec-dir=/bin", "good")), 0);
+    assert_has(output, "/conf/good.conf: ok\n1 file checked: 0 errors, 0 warnings\n");
+    /* the folder */
+    ck_assert_int_eq(run(WORDS("check", "--libexec-dir=/bin")), 0);
+    assert_has(output, "1 file checked: 0 errors, 0 warnings\n");
+}
+END_TEST
+
+START_TEST(check_bad)
+{
+    char path[128];
+
+    server_write(&server, "good.conf", good_file());
+    server_write(&server, "bad.conf", "[bad]\npm = sometimes\n\nbogus = 1\n");
+    snprintf(path, sizeof(path), "%s/conf/bad.conf", server.dir);
+    ck_assert_int_eq(run(WORDS("check", "--libexec-dir=/bin")), 78);
+    assert_has(output, "/conf/bad.conf:2: error: pm: ");
+    assert_has(output, "/conf/bad.conf:4: error: bogus: ");
+    assert_has(output, "/conf/good.conf: ok\n");
+    assert_has(output, "2 files checked: ");
+    /* the same by its path */
+    ck_assert_int_eq(run(WORDS("check", path)), 78);
+    assert_has(output, "/conf/bad.conf:4: error: bogus: ");
+    assert_has(output, "1 file checked: ");
+}
+END_TEST
+
+START_TEST(check_missing)
+{
+    ck_assert_int_eq(run(WORDS("check", "nothere")), 78);
+    assert_has(output, "/conf/nothere.conf: error: ");
+    ck_assert_int_eq(run(WORDS("check", "--libexec-dir=/nowhere", "a-b")), 78);
+    assert_has(output, "'a-b' cannot be the name of a pool");
+    ck_assert_int_eq(run(WORDS("check", "--config-dir=/nowhere")), 78);
+    assert_has(errors, "/nowhere: No such file");
+    ck_assert_int_eq(run(WORDS("check")), 0);
+    assert_has(errors, "there is no pool file");
+}
+END_TEST
+
+START_TEST(list)
+{
+    server_write(&server, "good.conf", good_file());
+    server_write(&server, "bad.conf", "bogus\n");
+    server_write(&server, "other.txt", "bogus\n");
+    server_write(&server, ".hidden.conf", "bogus\n");
+    ck_assert_int_eq(run(WORDS("list")), 0);
+    assert_has(output, "\nbad                 errors  ");
+    assert_has(output, "\ngood                ok      ");
+    ck_assert_ptr_null(strstr(output, "other"));
+    ck_assert_ptr_null(strstr(output, "hidden"));
+    ck_assert_int_eq(run(WORDS("list", "-o", "json")), 0);
+    assert_has(output, "[\n  {\"pool\": \"bad\", \"config\": \"errors\", ");
+    assert_has(output, "},\n  {\"pool\": \"good\", \"config\": \"ok\", ");
+    ck_assert_int_eq(run(WORDS("list", "--config-dir=/nowhere")), 1);
+    assert_has(errors, "/nowhere");
+}
+END_TEST
+
+START_TEST(status_running)
+{
+    Example e = example_make();
+    ControlReply reply = {.version = CONTROL_VERSION};
+
+    server_start(&server, "www", CONTROL_STATUS, &reply, &e, sizeof(e));
+    ck_assert_int_eq(run(WORDS("status", "www", "--full", "-o", "json")), 0);
+    assert_has(output, "\"pool\": \"www\"");
+    assert_has(output, "\"workers\": [");
+}
+END_TEST
+
+START_TEST(status_stopped)
+{
+    ck_assert_int_eq(run(WORDS("status", "www")), 3);
+    assert_has(output, "www: not running");
+    ck_assert_int_eq(run(WORDS("status", "www", "-o", "json")), 3);
+    assert_has(output, "\"state\": \"stopped\"");
+}
+END_TEST
+
+START_TEST(status_other_version)
+{
+    Example e = example_make();
+    ControlReply reply = {.version = CONTROL_VERSION};
+
+    e.pool.version++;
+    server_start(&server, "www", CONTROL_STATUS, &reply, &e, sizeof(e));
+    ck_assert_int_eq(run(WORDS("status", "www")), 4);
+    assert_has(errors, "another version");
+}
+END_TEST
+
+START_TEST(status_without_snapshot)
+{
+    ControlReply reply = {.version = CONTROL_VERSION};
+
+    server_start(&server, "www", CONTROL_STATUS, &reply, NULL, 0);
+    ck_assert_int_eq(run(WORDS("status", "www")), 4);
+    ck_assert_str_ne(errors, "");
+}
+END_TEST
+
+START_TEST(status_refused)
+{
+    ControlReply reply = {.version = CONTROL_VERSION, .result = -EPERM, .text = "not for you"};
+
+    server_start(&server, "www", CONTROL_STATUS, &reply, NULL, 0);
+    ck_assert_int_eq(run(WORDS("status", "www")), 4);
+    assert_has(errors, "www: not for you");
+}
+END_TEST
+
+START_TEST(reload_done)
+{
+    ControlReply reply = {.version = CONTROL_VERSION, .text = "generation 2"};
+
+    server_start(&server, "www", CONTROL_RELOAD, &reply, NULL, 0);
+    ck_assert_int_eq(run(WORDS("reload", "www")), 0);
+    assert_has(output, "www: generation 2\n");
+}
+END_TEST
+
+START_TEST(reload_refused)
+{
+    ControlReply reply = {.version = CONTROL_VERSION, .result = -EINVAL, .text = "www.conf:3: pm"};
+
+    server_start(&server, "www", CONTROL_RELOAD, &reply, NULL, 0);
+    ck_assert_int_eq(run(WORDS("reload", "other", "www")), 1);
+    assert_has(errors, "other: not running");
+    assert_has(errors, "www: reload was refused: www.conf:3: pm\n");
+}
+END_TEST
+
+static Suite *fpmctl_suite(void)
+{
+    Suite *s = suite_create("ctl/fpmctl");
+    TCase *tc = tcase_create("fpmctl");
+
+    tcase_add_checked_fixture(tc, set_up, tear_down);
+    tcase_add_loop_test(tc, usage, 0, 14);
+    tcase_add_test(tc, check_good);
+    tcase_add_test(tc, check_bad);
+    tcase_add_test(tc, check_missing);
+    tcase_add_test(tc, list);
+    tcase_add_test(tc, status_running);
+    tcase_add_test(tc, status_stopped);
+    tcase_add_test(tc, status_other_version);
+    tcase_add_test(tc, status_without_snapshot);
+    tcase_add_test(tc, status_refused);
+    tcase_add_test(tc, reload_done);
+    tcase_add_test(tc, reload_refused);
+    suite_add_tcase(s, tc);
+    return s;
+}
+
+TEST_MAIN(fpmctl_suite)

@@ -1,0 +1,30 @@
+#pragma once
+
+/*
+ * A manager's control socket for tests, and the program fpmctl against it.
+ */
+
+#include "link/control.h"
+
+#include <sys/types.h>
+
+/* A folder of its own with conf/ and control/, removed by server_done(). */
+typedef struct Server {
+    char dir[64];
+    pid_t pid;
+} Server;
+
+void server_init(Server *s);
+void server_done(Server *s);
+
+/** Answers every request of one connection for pool: the reply, and a sealed copy of the snapshot
+ * unless n is 0. Only requests with this verb are answered. */
+void server_start(Server *s, const char *pool, ControlVerb verb, const ControlReply *reply,
+                  const void *snapshot, size_t n);
+
+/** Writes conf/NAME. */
+void server_write(const Server *s, const char *name, const char *text);
+
+/** Runs fpmctl with the folders of s and the words (NULL ends). Returns the exit status; output and
+ * errors are NUL-terminated and cut to size. */
+int server_run(const Server *s, const char *const *words, char *output, char *errors, size_t size);

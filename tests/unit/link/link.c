@@ -1,0 +1,232 @@
+#include "base/fd.h"
+#include "link/message.h"
+#include "link/spec.h"
+#include "../run.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static ino_t inode(int fd)
+{
+    struct stat st;
+
+    ck_assert_int_eq(fstat(fd, &st), 0);
+    return st.st_ino;
+}
+
+START_TEST(message_carries_descriptors_and_pid)
+{
+    LinkMessage sent = {.type = LINK_FORK, .count = 2, .flags = 5}, got;
+    int pair[2], fds[4], peer_fds[4];
+    size_t n = 0;
+    pid_t pid = 0;
+
+    ck_assert_int_eq(link_pair(pair), 0);
+    strcpy(sent.text, "hello");
+    for (int i = 0; i < 4; i++)
+        fds[i] = memfd_create("x", 0);
+    ck_assert_int_eq(link_send(pair[1], &sent, fds, 4), 0);
+    ck_assert_int_eq(link_receive(pair[0], &got, peer_fds, 4, &n, &pid), 1);
+    ck_assert_uint_eq(got.type, LINK_FORK);
+    ck_assert_uint_eq(got.count, 2);
+    ck_assert_uint_eq(got.flags, 5);
+    ck_assert_str_eq(got.text, "hello");
+    ck_assert_uint_eq(n, 4);
+    ck_assert_int_eq(pid, getpid());
+    for (int i = 0; i < 4; i++) {
+        ck_assert_uint_eq(inode(fds[i]), inode(peer_fds[i]));
+        ck_assert_int_eq(fcntl(peer_fds[i], F_GETFD), FD_CLOEXEC);
+    }
+    ck_assert_int_eq(link_receive(pair[0], &got, NULL, 0, NULL, NULL), -EAGAIN);
+    close(pair[1]);
+    ck_assert_int_eq(link_receive(pair[0], &got, NULL, 0, NULL, NULL), 0);
+}
+END_TEST
+
+START_TEST(pid_is_the_senders)
+{
+    LinkMessage m = {.type = LINK_HELLO};
+    int pair[2], status;
+    pid_t child, pid = 0;
+
+    ck_assert_int_eq(link_pair(pair), 0);
+    child = fork();
+    if (child == 0)
+        _exit(link_send(pair[1], &m, NULL, 0) == 0 ? 0 : 1);
+    waitpid(child, &status, 0);
+    ck_assert_int_eq(status, 0);
+    ck_assert_int_eq(link_receive(pair[0], &m, NULL, 0, NULL, &pid), 1);
+    ck_assert_int_eq(pid, child);
+}
+END_TEST
+
+/* Bad messages are refused and leak no descriptor. */
+START_TEST(absurd_messages)
+{
+    LinkMessage m = {.type = LINK_HELLO}, got;
+    int pair[2], before, fd;
+
+    ck_assert_int_eq(link_pair(pair), 0);
+    fd = memfd_create("x", 0);
+    before = dup(fd);
+    close(before);
+
+    ck_assert_int_eq(send(pair[1], "short", 5, 0), 5);
+    ck_assert_int_eq(link_receive(pair[0], &got, NULL, 0, NULL, NULL), -EBADMSG);
+
+    m.type = _LINK_TYPE_MAX;
+    ck_assert_int_eq(link_send(pair[1], &m, &fd, 1), 0);
+    ck_assert_int_eq(link_receive(pair[0], &got, NULL, 0, NULL, NULL), -EBADMSG);
+
+    m.type = 0;
+    ck_assert_int_eq(link_send(pair[1], &m, &fd, 1), 0);
+    ck_assert_int_eq(link_receive(pair[0], &got, NULL, 0, NULL, NULL), -EBADMSG);
+
+    m.type = LINK_HELLO;
+    m.version = LINK_VERSION + 1;
+    ck_assert_int_eq(send(pair[1], &m, sizeof(m), 0), (int)sizeof(m));
+    ck_assert_int_eq(link_receive(pair[0], &got, NULL, 0, NULL, NULL), -EBADMSG);
+
+    /* More descriptors than asked for: the rest is closed, the message counts. */
+    m.version = LINK_VERSION;
+    ck_assert_int_eq(link_send(pair[1], &m, &fd, 1), 0);
+    ck_assert_int_eq(link_receive(pair[0], &got, NULL, 0, NULL, NULL), 1);
+
+    ck_assert_int_eq(dup(fd), before);
+}
+END_TEST
+
+START_TEST(text_is_always_terminated)
+{
+    LinkMessage m = {.type = LINK_FAILED}, got;
+    int pair[2];
+
+    ck_assert_int_eq(link_pair(pair), 0);
+    memset(m.text, 'x', sizeof(m.text));
+    ck_assert_int_eq(link_send(pair[1], &m, NULL, 0), 0);
+    ck_assert_int_eq(link_receive(pair[0], &got, NULL, 0, NULL, NULL), 1);
+    ck_assert_uint_eq(strlen(got.text), sizeof(got.text) - 1);
+}
+END_TEST
+
+static PoolConfig *example(void)
+{
+    static EnvSetting env[] = {{(char *)(uintptr_t) "A", (char *)(uintptr_t) "1"}};
+    static IniSetting ini[] = {
+        {.kind = INI_VALUE,
+         .key = (char *)(uintptr_t) "error_reporting",
+         .text = (char *)(uintptr_t) "E_ALL & ~E_NOTICE"},
+        {.kind = INI_ADMIN_FLAG,
+         .key = (char *)(uintptr_t) "log_errors",
+         .text = (char *)(uintptr_t) "1"},
+    };
+    static char *extensions[] = {(char *)(uintptr_t) ".php"};
+    static PoolConfig c = {.name = (char *)(uintptr_t) "www",
+                           .runtime = (char *)(uintptr_t) "php8.2",
+                           .chdir = (char *)(uintptr_t) "/srv",
+                           .pm_max_requests = 500,
+                           .log_level = 5,
+                           .env = env,
+                           .n_env = 1,
+                           .ini = ini,
+                           .n_ini = 2,
+                           .limit_extensions = extensions,
+                           .n_limit_extensions = 1};
+
+    return &c;
+}
+
+START_TEST(spec_there_and_back)
+{
+    static const char *const names[] = {"link", "handover", "listen", "listen", "future", NULL};
+    static const char *const env[] = {"A=1", "B=two=2", "C=", NULL};
+    _cleanup_buffer_ Buffer b = {0};
+    RuntimeSpec s;
+    const char *error;
+    int fd;
+
+    ck_assert_int_eq(spec_write(&b, example(), 7, 1, names, env), 0);
+    fd = fd_make_sealed("spec", b.data, b.size);
+    /* fd 4 … 8 must exist, since the spec names them. */
+    for (int i = 4; i < 9; i++)
+        if (fcntl(i, F_GETFD) < 0)
+            ck_assert_int_eq(dup2(STDERR_FILENO, i), i);
+    ck_assert_int_eq(spec_read(fd, &s, &error), 0);
+    ck_assert_str_eq(s.pool, "www");
+    ck_assert_str_eq(s.runtime, "php8.2");
+    ck_assert_uint_eq(s.generation, 7);
+    ck_assert_uint_eq(s.moot, 1);
+    ck_assert_int_eq(s.log_level, 5);
+    ck_assert_uint_eq(s.max_requests, 500);
+    ck_assert_str_eq(s.chdir, "/srv");
+    ck_assert_ptr_null(s.php_ini);
+    ck_assert_int_eq(s.link_fd, 4);
+    ck_assert_int_eq(s.handover_fd, 5);
+    ck_assert_int_eq(s.journal_fd, -1);
+    ck_assert_uint_eq(s.n_listen_fds, 2);
+    ck_assert_int_eq(s.listen_fds[1], 7);
+    ck_assert_uint_eq(s.n_env, 3);
+    ck_assert_str_eq(s.env[1], "B=two=2");
+    ck_assert_str_eq(s.env[2], "C=");
+    ck_assert_uint_eq(s.n_ini, 2);
+    ck_assert_int_eq(s.ini_kinds[0], INI_VALUE);
+    ck_assert_str_eq(s.ini_keys[0], "error_reporting");
+    ck_assert_str_eq(s.ini_texts[0], "E_ALL & ~E_NOTICE");
+    ck_assert_int_eq(s.ini_kinds[1], INI_ADMIN_FLAG);
+    spec_done(&s);
+}
+END_TEST
+
+START_TEST(bad_specs_are_refused)
+{
+#define TEXT(t)                                                                                    \
+    {                                                                                              \
+        t, sizeof(t)                                                                               \
+    }
+    static const struct {
+        const char *text;
+        size_t n;
+    } cases[] = {
+        {"", 0},
+        TEXT("fpmd-spec=2"),
+        {"fpmd-spec=1", 11}, /* not terminated */
+        TEXT("fpmd-spec=1"), /* nothing else */
+        TEXT("fpmd-spec=1\0pool"),
+        TEXT("fpmd-spec=1\0pool=www\0generation=x"),
+        TEXT("fpmd-spec=1\0pool=www\0log-level=99"),
+        TEXT("fpmd-spec=1\0pool=www\0php_value=keyonly"),
+        TEXT("fpmd-spec=1\0pool=www\0fd=link\0fd=handover"), /* no listener */
+    };
+    int fd = fd_make_sealed("spec", cases[_i].text, cases[_i].n);
+    RuntimeSpec s = {.text = NULL};
+    const char *error = NULL;
+
+    ck_assert_int_lt(spec_read(fd, &s, &error), 0);
+    ck_assert_ptr_nonnull(error);
+    ck_assert_ptr_null(s.text);
+    close(fd);
+}
+END_TEST
+
+static Suite *link_suite(void)
+{
+    Suite *s = suite_create("link/link");
+    TCase *t = tcase_create("all");
+
+    tcase_add_test(t, message_carries_descriptors_and_pid);
+    tcase_add_test(t, pid_is_the_senders);
+    tcase_add_test(t, absurd_messages);
+    tcase_add_test(t, text_is_always_terminated);
+    tcase_add_test(t, spec_there_and_back);
+    tcase_add_loop_test(t, bad_specs_are_refused, 0, 9);
+    suite_add_tcase(s, t);
+    return s;
+}
+
+TEST_MAIN(link_suite)

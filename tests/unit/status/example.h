@@ -1,0 +1,51 @@
+#pragma once
+
+#include "status/snapshot.h"
+
+#include <string.h>
+
+#define EXAMPLE_WORKERS 2
+
+typedef struct Example {
+    StatusPool pool;
+    StatusWorker workers[EXAMPLE_WORKERS];
+} Example;
+
+static inline Example example_make(void)
+{
+    Example e = {
+        .pool = {.version = STATUS_VERSION,
+                 .size = sizeof(StatusPool),
+                 .worker_size = sizeof(StatusWorker),
+                 .n_workers = EXAMPLE_WORKERS,
+                 .name = "www",
+                 .runtime = "php8.2",
+                 .runtime_version = "PHP 8.2.36",
+                 .state = "ready",
+                 .status_text = "1 active, 1 idle",
+                 .mode = POOL_MODE_ONDEMAND,
+                 .manager_pid = 4711,
+                 .generation = 3,
+                 .max_children = 16,
+                 .active = 1,
+                 .idle = 1,
+                 .moot = BOARD_MOOT_LANDLOCK | BOARD_MOOT_SECUREBITS,
+                 .started_usec = UINT64_C(1700000000000000),
+                 .uptime_usec = UINT64_C(93784000000),
+                 .requests = UINT64_MAX,
+                 .requests_per_ksec = 12450},
+        .workers = {{.pid = 100,
+                     .generation = 3,
+                     .age_usec = 65 * USEC_PER_SEC,
+                     .board = {.state = WORKER_STATE_RUNNING,
+                               .method = "GET",
+                               .script = "/srv/www/index.php",
+                               .uri = "/index.php?a=\"b\""}},
+                    {.pid = 101,
+                     .generation = 3,
+                     .age_usec = 1500,
+                     .board = {.state = WORKER_STATE_IDLE, .uri = "/\x1b[2J\xff"}}},
+    };
+
+    return e;
+}
