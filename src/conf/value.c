@@ -39,7 +39,7 @@ static ssize_t expand_piece(Slice s, char quote, Buffer *out, const char **ret_e
 
     if (quote != '\'' && s.n >= 2 && s.p[0] == '$' && s.p[1] == '{')
         return expand_variable(s, out, ret_error);
-    if (quote == '"' && s.n >= 2 && s.p[0] == '\\' && s.p[1] == '"')
+    if (quote == '"' && s.n >= 2 && s.p[0] == '\\' && strchr("\"\\$", s.p[1]))
         skip = 1;
     else if (!quote && strchr(OPERATORS, s.p[0])) {
         *ret_error = "has one of the characters " OPERATORS " outside of quotes, expected quotes "
@@ -51,9 +51,15 @@ static ssize_t expand_piece(Slice s, char quote, Buffer *out, const char **ret_e
     return (ssize_t)skip + 1;
 }
 
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t';
+}
+
 int value_expand(Slice raw, char **ret_text, const char **ret_error)
 {
     _cleanup_buffer_ Buffer out = {0};
+    size_t fixed = 0; /* of out: what comes before is not a bare blank */
     char quote = 0;
 
     for (size_t i = 0; i < raw.n;) {
@@ -61,16 +67,20 @@ int value_expand(Slice raw, char **ret_text, const char **ret_error)
         ssize_t n;
 
         if (quote ? c == quote : c == '"' || c == '\'') {
+            /* Bare blanks around double quotes go, those around single quotes stay, as in PHP. */
+            while (!quote && c == '"' && out.size > fixed && is_blank(out.data[out.size - 1]))
+                out.size--;
             quote = quote ? 0 : c;
-            i++;
-            /* Blanks behind a quoted part go, as in PHP: "a" 'b' is ab. */
-            while (!quote && i < raw.n && (raw.p[i] == ' ' || raw.p[i] == '\t'))
+            for (i++; !quote && c == '"' && i < raw.n && is_blank(raw.p[i]);)
                 i++;
+            fixed = out.size;
             continue;
         }
         n = expand_piece((Slice){raw.p + i, raw.n - i}, quote, &out, ret_error);
         if (n < 0)
             return (int)n;
+        if (n > 1)
+            fixed = out.size;
         i += (size_t)n;
     }
     *ret_text = buffer_steal(&out);

@@ -72,7 +72,7 @@ void ctl_complain_control(const Ctl *ctl, const char *pool, int error)
 
 static int print_help(void)
 {
-    puts("fpmctl [OPTION]... VERB [OPERAND]...\n\nLook after FastCGI pools of fpmd.\n");
+    puts("Usage: fpmctl [OPTION]... VERB [OPERAND]...\n\nLook after FastCGI pools of fpmd.\n");
     for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
         printf("  %-7s%-17s%s\n", verbs[i].name, verbs[i].operands, verbs[i].help);
     puts("\n"

@@ -48,31 +48,27 @@ static int show(const Ctl *ctl, const char *pool, int fd)
 }
 
 /* state: of the socket unit, NULL when nobody could tell. */
-static int print_stopped(const Ctl *ctl, const char *pool, const char *state)
+static int print_stopped(const char *pool, const char *state)
 {
     _cleanup_buffer_ Buffer b = {0};
-    int r;
+    int r = buffer_printf(
+        &b, "{\n  \"pool\": \"%s\",\n  \"state\": \"stopped\",\n  \"socket\": \"%s\"\n}\n", pool,
+        state ? state : "unknown");
 
-    if (ctl->json)
-        r = buffer_printf(&b,
-                          "{\n  \"pool\": \"%s\",\n  \"state\": \"stopped\",\n  \"socket\": "
-                          "\"%s\"\n}\n",
-                          pool, state ? state : "unknown");
-    else if (!state)
-        r = buffer_printf(&b,
-                          "%s: not running (nobody listens at %s/%s/control); systemd cannot "
-                          "be asked about its socket\n",
-                          pool, ctl->control_dir, pool);
-    else if (strcmp(state, "active") == 0)
-        r = buffer_printf(&b,
-                          "%s: not running; fpmd@%s.socket is active, the next connection "
-                          "starts the pool\n",
-                          pool, pool);
-    else
-        r = buffer_printf(&b, "%s: not running; fpmd@%s.socket is %s\n", pool, pool, state);
     if (r == 0)
         r = ctl_print(&b);
     return r == 0 ? CTL_EXIT_NOT_RUNNING : EXIT_STATUS_FAILURE;
+}
+
+static void complain_stopped(const Ctl *ctl, const char *pool, const char *state)
+{
+    if (!state)
+        ctl_complain("%s: not running (nobody listens at %s/%s/control); systemd cannot be asked "
+                     "about its socket",
+                     pool, ctl->control_dir, pool);
+    else
+        ctl_complain("%s: not running; fpmd@%s.socket is %s%s", pool, pool, state,
+                     strcmp(state, "active") == 0 ? ", the next connection starts the pool" : "");
 }
 
 static int show_stopped(const Ctl *ctl, const char *pool)
@@ -83,7 +79,10 @@ static int show_stopped(const Ctl *ctl, const char *pool)
 
     if (r == 0)
         r = units_get(units, pool, "socket", &state);
-    return print_stopped(ctl, pool, r == 0 ? state.active : NULL);
+    if (ctl->json)
+        return print_stopped(pool, r == 0 ? state.active : NULL);
+    complain_stopped(ctl, pool, r == 0 ? state.active : NULL);
+    return CTL_EXIT_NOT_RUNNING;
 }
 
 int verb_status(const Ctl *ctl, int n, char **operands)

@@ -61,13 +61,6 @@ static void on_signal(int number)
     leave_asked = 1;
 }
 
-static void note_connections(Serve *s)
-{
-    board_begin(s->slot);
-    s->slot->connections = s->n_held;
-    board_commit(s->slot);
-}
-
 /* ---- held connections ---- */
 
 static void release(Serve *s, Source *source)
@@ -75,7 +68,6 @@ static void release(Serve *s, Source *source)
     /* Closing the only descriptor of an open file takes it out of the epoll as well. */
     source->connection = connection_free(source->connection);
     s->n_held--;
-    note_connections(s);
 }
 
 static Source *held_place(Serve *s)
@@ -107,7 +99,6 @@ static void hold(Serve *s, Connection *connection, bool lingering)
         return;
     }
     s->n_held++;
-    note_connections(s);
 }
 
 /* ---- requests ---- */

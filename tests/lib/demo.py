@@ -52,12 +52,12 @@ def main():
         heading("the pool www listens, and no process of it runs")
         show(guest, "systemctl enable --now fpmd@www.socket")
         show(guest, "systemctl is-active fpmd@www.socket fpmd@www.service")
-        show(guest, "pgrep -l -f '^/usr/sbin/fpmd|libexec/fpmd' || echo 'no process of fpmd'")
+        show(guest, "ps -eo pid,user,args | grep -E ' (/usr/sbin/fpmd|/usr/libexec/fpmd)' || echo 'no process of fpmd'")
 
         heading("the first request through nginx starts it")
-        first = show(guest, "curl -sS -w '(%{http_code} after %{time_total} s)\\n' "
+        first = show(guest, "curl -sS --max-time 20 -w '(%{http_code} after %{time_total} s)\\n' "
                             "http://127.0.0.1/demo.php")
-        show(guest, "curl -sS -w '(%{http_code} after %{time_total} s)\\n' http://127.0.0.1/demo.php")
+        show(guest, "curl -sS --max-time 20 -w '(%{http_code} after %{time_total} s)\\n' http://127.0.0.1/demo.php")
         wait_until(lambda: "req/s" in guest.properties("fpmd@www", "StatusText")["StatusText"], 5,
                    "the STATUS line of the pool")
 

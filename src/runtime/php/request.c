@@ -19,9 +19,9 @@ static const RuntimeSpec *spec;
 /* Through PHP's realpath cache: no system call for a script that ran before. */
 static bool path_exists(const char *path)
 {
-    _cleanup_free_ char *real = tsrm_realpath(path, NULL);
+    char real[MAXPATHLEN];
 
-    return real;
+    return tsrm_realpath(path, real);
 }
 
 static bool path_is_file(const char *path)

@@ -152,7 +152,7 @@ END_TEST
 START_TEST(status_stopped)
 {
     ck_assert_int_eq(run(WORDS("status", "www")), 3);
-    assert_has(output, "www: not running");
+    assert_has(errors, "www: not running");
     ck_assert_int_eq(run(WORDS("status", "www", "-o", "json")), 3);
     assert_has(output, "\"state\": \"stopped\"");
 }

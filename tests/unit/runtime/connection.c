@@ -390,7 +390,7 @@ END_TEST
 
 START_TEST(management_records_are_answered)
 {
-    static const uint8_t ask[] = "\1\11\0\0\0\60\0\0\17\0FCGI_MPXS_CONNS\16\0FCGI_MAX_CONNS"
+    static const uint8_t ask[] = "\1\11\0\0\0\56\0\0\17\0FCGI_MPXS_CONNS\16\0FCGI_MAX_CONNS"
                                  "\13\0WHAT_IS_IT?\1\77\0\0\0\0\0";
     static const uint8_t expected[] = "\1\12\0\0\0\43\0\0\16\1FCGI_MAX_CONNS8"
                                       "\17\1FCGI_MPXS_CONNS0"
