@@ -145,7 +145,7 @@ static const Directive directives[] = {
           "Time after which a request is slow; 0 is never."),
     LATER("request_slowlog_trace_depth", P, TYPE_UNSIGNED, 1, INT_MAX, "20",
           "Most frames of a call stack in the log of slow requests."),
-    HONOURED("catch_workers_output", P, TYPE_BOOL, 0, 0, F(catch_workers_output), "no",
+    HONOURED("catch_workers_output", P, TYPE_BOOL, 0, 0, F(catch_workers_output), "yes",
              "Whether stdout and stderr of workers go to the journal; otherwise they are lost."),
     SYSTEMD("decorate_workers_output", P, TYPE_BOOL, 0, 0, "yes",
             "the journal, whose records have the worker as a field",

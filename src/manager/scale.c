@@ -5,9 +5,10 @@
 
 #include <errno.h>
 
+/* READING is no work: a worker that holds half a head takes other connections meanwhile. */
 static bool is_active(const BoardSlot *slot)
 {
-    return slot->state != WORKER_STATE_IDLE;
+    return slot->state == WORKER_STATE_RUNNING || slot->state == WORKER_STATE_FINISHING;
 }
 
 static void sample_workers(Manager *m, uint64_t now_usec, PolicySample *s)

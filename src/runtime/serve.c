@@ -35,8 +35,8 @@ typedef enum SourceKind {
 typedef struct Source {
     SourceKind kind;
     int fd;
-    Connection *connection; /* SOURCE_HELD; NULL: the place is free */
-    bool lingering;
+    Connection *connection;        /* SOURCE_HELD; NULL: the place is free */
+    uint64_t lingering_since_usec; /* 0: not */
 } Source;
 
 typedef struct Serve {
@@ -87,12 +87,12 @@ static Source *held_place(Serve *s)
     return oldest;
 }
 
-static void hold(Serve *s, Connection *connection, bool lingering)
+static void hold(Serve *s, Connection *connection, uint64_t lingering_since_usec)
 {
     Source *source = held_place(s);
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = source};
 
-    *source = (Source){SOURCE_HELD, connection_fd(connection), connection, lingering};
+    *source = (Source){SOURCE_HELD, connection_fd(connection), connection, lingering_since_usec};
     if (epoll_ctl(s->epoll_fd, EPOLL_CTL_ADD, source->fd, &event) < 0) {
         log_error("Cannot hold a connection, closing it: %s", strerror(errno));
         source->connection = connection_free(connection);
@@ -164,7 +164,7 @@ static void serve_fresh(Serve *s, int fd)
             outcome = advance(s, connection);
     }
     if (outcome == CONNECTION_WAIT || outcome == CONNECTION_LINGER)
-        hold(s, connection, outcome == CONNECTION_LINGER);
+        hold(s, connection, outcome == CONNECTION_LINGER ? clock_monotonic_usec() : 0);
     else
         connection_free(connection);
 }
@@ -178,8 +178,8 @@ static void on_held(Serve *s, Source *source)
     outcome = advance(s, source->connection);
     if (outcome == CONNECTION_CLOSED)
         release(s, source);
-    else if (outcome == CONNECTION_LINGER)
-        source->lingering = true;
+    else if (outcome == CONNECTION_LINGER && source->lingering_since_usec == 0)
+        source->lingering_since_usec = clock_monotonic_usec();
 }
 
 static void on_listener(Serve *s, int listen_fd)
@@ -214,26 +214,30 @@ static void on_handover(Serve *s, int fd)
             on_listener(s, s->spec->listen_fds[i]);
 }
 
-/* Closes what has been silent for too long; when leaving, also what is idle with no byte pending.
- */
+/* A held connection whose time is over: no answer is due on it, or it never became a request. */
+static bool is_overdue(const Serve *s, const Source *source, uint64_t now_usec)
+{
+    uint64_t silent_usec = now_usec - connection_last_active_usec(source->connection);
+
+    if (s->leaving && now_usec - s->leaving_since_usec >= LEAVE_LIMIT_USEC)
+        return true;
+    if (source->lingering_since_usec > 0)
+        return now_usec - source->lingering_since_usec >= LINGER_LIMIT_USEC;
+    if (connection_is_idle(source->connection))
+        return s->leaving;
+    return silent_usec >= HEAD_LIMIT_USEC;
+}
+
 static void sweep_held(Serve *s, uint64_t now_usec)
 {
     for (size_t i = 0; i < HELD_MAX; i++) {
         Source *source = &s->held[i];
-        uint64_t silent;
 
-        if (!source->connection)
-            continue;
-        if (s->leaving && !source->lingering)
+        /* Bytes that have arrived count as a request: they are looked at before the connection is
+         * given up. */
+        if (source->connection && s->leaving)
             on_held(s, source);
-        if (!source->connection)
-            continue;
-        silent = now_usec - connection_last_active_usec(source->connection);
-        if (connection_is_idle(source->connection) && !source->lingering) {
-            if (s->leaving)
-                release(s, source);
-        } else if (silent >= (source->lingering ? LINGER_LIMIT_USEC : HEAD_LIMIT_USEC) ||
-                   (s->leaving && now_usec - s->leaving_since_usec >= LEAVE_LIMIT_USEC))
+        if (source->connection && is_overdue(s, source, now_usec))
             release(s, source);
     }
 }

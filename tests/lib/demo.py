@@ -68,7 +68,7 @@ def main():
         show(guest, "fpmctl status www --full")
 
         heading("a worker is killed: the journal has its obituary, the pool goes on")
-        show(guest, "kill -9 $(fpmctl status www --full -o json | grep -o '\"pid\": *[0-9]*' | tail -1 | "
+        show(guest, "kill -9 $(fpmctl status www --full -o json | grep -o '\"pid\": *[0-9]*' | head -1 | "
                     "grep -o '[0-9]*')")
         last = show(guest, "curl -sS http://127.0.0.1/demo.php")
 

@@ -162,6 +162,10 @@ def message_id(name):
     return MESSAGES[name]
 
 
+def load(*arguments, **options):
+    raise NotImplementedError
+
+
 # ---- processes, as the machine numbers them ----
 
 def proc(pid, name):

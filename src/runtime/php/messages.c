@@ -132,7 +132,7 @@ static void send_stderr(const char *prefix, const char *text)
 
     if (!r || r->finished || !php_settings.logging || !*text)
         return;
-    n = asprintf(&line, "%s%s%s\n", r->messages++ > 0 ? "; " : "", prefix, text);
+    n = asprintf(&line, "%s%s%s", r->messages++ > 0 ? "; " : "", prefix, text);
     if (n > 0)
         request_write_error(r->request, line, (size_t)n);
 }

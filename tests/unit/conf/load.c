@@ -23,7 +23,7 @@ START_TEST(defaults)
     ck_assert_uint_eq(l.c->listen_mode, 0660);
     ck_assert_uint_eq(l.c->n_listen, 0);
     ck_assert(l.c->clear_env);
-    ck_assert(!l.c->catch_workers_output);
+    ck_assert(l.c->catch_workers_output);
     ck_assert_uint_eq(l.c->rlimit_files, RLIMIT_KEEP);
     ck_assert_uint_eq(l.c->rlimit_core, RLIMIT_KEEP);
     ck_assert_int_eq(l.c->log_level, LOG_INFO);
@@ -45,7 +45,7 @@ START_TEST(dialect_of_php_fpm)
               "pm.max_children = 5\npm.start_servers = 2\npm.min_spare_servers = 1\n"
               "pm.max_spare_servers = 3\npm.process_idle_timeout = 10s;\npm.max_requests = 500\n"
               "chroot =\nlisten.allowed_clients =\nchdir = /var/www\nclear_env = no\n"
-              "catch_workers_output = yes\nrlimit_files = 1024\nrlimit_core = unlimited\n"
+              "catch_workers_output = no\nrlimit_files = 1024\nrlimit_core = unlimited\n"
               "security.limit_extensions = .php\t.inc\nlog_level = debug\n"
               "php_ini = \"/etc/$pool.ini\"\nruntime = php8.2\n");
 
@@ -62,7 +62,7 @@ START_TEST(dialect_of_php_fpm)
     ck_assert_uint_eq(l.c->pm_max_requests, 500);
     ck_assert_str_eq(l.c->chdir, "/var/www");
     ck_assert(!l.c->clear_env);
-    ck_assert(l.c->catch_workers_output);
+    ck_assert(!l.c->catch_workers_output);
     ck_assert_uint_eq(l.c->rlimit_files, 1024);
     ck_assert_uint_eq(l.c->rlimit_core, RLIMIT_UNLIMITED);
     ck_assert_str_eq(l.c->limit_extensions[1], ".inc");
