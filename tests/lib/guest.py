@@ -327,24 +327,19 @@ class Guest:
     # ---- journal ----
 
     def journal(self, *match, since=None, **fields):
-        """Records as dicts, oldest first; match and fields are FIELD=value, since a cursor()."""
+        """Records as dicts, oldest first; match and fields are FIELD=value, since a time.time()."""
         self.run("journalctl", "--sync")
         command = ["journalctl", "--no-pager", "--all", "--quiet", "-o", "json",
                    *match, *(f"{k}={v}" for k, v in fields.items())]
-        if since:
-            command.append(f"--after-cursor={since}")
+        if since:  # not --after-cursor=, which in version 252 leaves out the first match after it
+            command.append(f"--since=@{since:.6f}")
         return [json.loads(line) for line in self.run(*command).stdout.splitlines()]
-
-    def cursor(self):
-        self.run("journalctl", "--sync")
-        out = self.run("journalctl", "--no-pager", "--quiet", "-n", "1", "-o", "json").stdout
-        return json.loads(out)["__CURSOR"]
 
     def log_tail(self, n=60, since=None):
         """The end of the journal as text, for the report of a failure."""
         with contextlib.suppress(Exception):
             self.run("journalctl", "--sync", timeout=10)
-            after = [f"--after-cursor={since}"] if since else []
+            after = [f"--since=@{since:.6f}"] if since else []
             out = self.run("journalctl", "--no-pager", "-q", "-n", str(n), "-o", "short-precise",
                            "--no-hostname", *after, timeout=20).stdout
             return "".join(line[:300] + "\n" for line in out.splitlines())

@@ -16,6 +16,7 @@ import http.client
 import json
 import os
 import pathlib
+import subprocess
 import sys
 import threading
 import time
@@ -54,7 +55,7 @@ class GuestCase(unittest.TestCase):
             cls.guest.__exit__(None, None, None)
 
     def setUp(self):
-        self.since = self.guest.cursor()
+        self.since = time.time()
 
     # ---- pools ----
 
@@ -162,8 +163,34 @@ def message_id(name):
     return MESSAGES[name]
 
 
-def load(*arguments, **options):
-    raise NotImplementedError
+class Load:
+    """Clients of a pool in the background; result() waits for their end."""
+
+    def __init__(self, process):
+        self._process = process
+
+    def result(self):
+        """The counts of fpmd-load, "ok" and "failed" among them."""
+        out, errors = self._process.communicate(timeout=120)
+        if not out:
+            raise AssertionError(f"fpmd-load: exit {self._process.returncode}: {errors}")
+        return json.loads(out)
+
+
+@contextlib.contextmanager
+def load(address, script, clients=8, seconds=5, keep=False, expect=None):
+    """fpmd-load against a unix socket, a connection per request unless keep."""
+    command = [guest_module.INSTALLED_BUILD / "tests/bench/fpmd-load", "-c", clients, "-d",
+               f"{seconds}s", "-s", script, "-u", "/" + os.path.basename(script)]
+    command += ["-k"] if keep else []
+    command += ["-e", expect] if expect else []
+    process = subprocess.Popen([str(word) for word in command + [address]], text=True,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    try:
+        yield Load(process)
+    finally:
+        process.kill()
+        process.wait()
 
 
 # ---- processes, as the machine numbers them ----

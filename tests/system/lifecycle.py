@@ -54,14 +54,14 @@ class Lifecycle(GuestCase):
     def test_five_restarts_under_load_lose_no_request(self):
         self.pool("busy", children=8)
         self.ask("busy", "/hello.php")
-        with load(self.socket("busy"), "/srv/www/wait.php", query="ms=20", clients=16,
+        with load(self.socket("busy"), "/srv/www/wait.php", clients=16,
                   seconds=12) as running:
             for _ in range(5):
                 time.sleep(1)
                 self.guest.systemctl("restart", "fpmd@busy")
             result = running.result()
         self.assertEqual(result["failed"], 0, result)
-        self.assertGreater(result["requests"], 500, result)
+        self.assertGreater(result["ok"], 500, result)
 
     def test_a_stop_lets_requests_finish(self):
         self.pool("stopping", children=2)
@@ -173,7 +173,7 @@ class Lifecycle(GuestCase):
     def test_managers_killed_under_load_lose_no_request(self):
         self.pool("killed", children=8)
         self.ask("killed", "/hello.php")
-        with load(self.socket("killed"), "/srv/www/wait.php", query="ms=20", clients=16,
+        with load(self.socket("killed"), "/srv/www/wait.php", clients=16,
                   seconds=9) as running:
             for _ in range(3):
                 time.sleep(1.5)
@@ -229,7 +229,7 @@ class Lifecycle(GuestCase):
     def test_a_reload_takes_new_settings_and_loses_nothing(self):
         self.pool("reload", children=4, env__ROUND="1")
         self.ask("reload", "/hello.php")
-        with load(self.socket("reload"), "/srv/www/wait.php", query="ms=20", clients=8,
+        with load(self.socket("reload"), "/srv/www/wait.php", clients=8,
                   seconds=6) as running:
             for number in range(2, 5):
                 write_pool(self.guest, "reload", children=4, env__ROUND=str(number))

@@ -58,8 +58,9 @@ static int choose_ini(char **ret_reason)
     return 0;
 }
 
-/* PHP ends the process when it cannot start: OPcache with exit(3) for want of memory, a core error of an extension likewise.
- * The reason has to reach the manager first, so start() gets control back; the process ends soon all the same. */
+/* PHP ends the process when it cannot start: OPcache with exit(3) for want of memory, a core error
+ * of an extension likewise. The reason has to reach the manager first, so start() gets control
+ * back; the process ends soon all the same. */
 static void on_fatal_start(void)
 {
     if (starting) {
@@ -80,8 +81,8 @@ static int start_php(void)
         return -EIO;
     starting = true;
     zend_signal_startup();
-    /* Handlers are not set anew for each request: seven system calls less, and nothing here replaces
-     * them. */
+    /* Handlers are not set anew for each request: seven system calls less, and nothing here
+     * replaces them. */
     SIGG(reset) = 0;
     sapi_startup(&php_sapi);
     if (php_sapi.startup(&php_sapi) == FAILURE) {

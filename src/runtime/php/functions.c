@@ -50,12 +50,10 @@ static ZEND_FUNCTION(apache_request_headers)
         const char *name = fcgi_param_name(params, i);
         size_t n;
 
-        /* Of the two headers that have variables of their own, the variables are the truth. A header
-         * "Proxy" would be taken for the environment's HTTP_PROXY (CVE-2016-5385). */
+        /* Of the two headers that have variables of their own, the variables are the truth. */
         if (strcmp(name, "CONTENT_TYPE") == 0 || strcmp(name, "CONTENT_LENGTH") == 0)
             n = header_name(name, header, sizeof(header));
-        else if (strncmp(name, "HTTP_", 5) == 0 && strcmp(name, "HTTP_PROXY") != 0 &&
-                 strcmp(name, "HTTP_CONTENT_TYPE") != 0 &&
+        else if (strncmp(name, "HTTP_", 5) == 0 && strcmp(name, "HTTP_CONTENT_TYPE") != 0 &&
                  strcmp(name, "HTTP_CONTENT_LENGTH") != 0)
             n = header_name(name + 5, header, sizeof(header));
         else
@@ -71,8 +69,5 @@ ZEND_BEGIN_ARG_WITH_RETURN_TYPE_INFO_EX(returns_array, 0, 0, IS_ARRAY, 0)
 ZEND_END_ARG_INFO()
 
 const zend_function_entry php_sapi_functions[] = {
-    ZEND_FE(fastcgi_finish_request, returns_bool)
-    ZEND_FE(apache_request_headers, returns_array)
-    ZEND_FALIAS(getallheaders, apache_request_headers, returns_array)
-    ZEND_FE_END
-};
+    ZEND_FE(fastcgi_finish_request, returns_bool) ZEND_FE(apache_request_headers, returns_array)
+        ZEND_FALIAS(getallheaders, apache_request_headers, returns_array) ZEND_FE_END};

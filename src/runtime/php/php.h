@@ -16,12 +16,12 @@
 typedef struct PhpRequest {
     Request *request;
     Script script;
-    int body_fd;           /* REQUEST_BODY_FILE, or -1 */
-    bool has_length;       /* CONTENT_LENGTH was sent: no more than that is read */
-    bool input_over;       /* nothing more is read for PHP */
-    bool finished;         /* fastcgi_finish_request() */
-    bool retire;           /* it changed something that cannot be undone */
-    unsigned messages;     /* sent on STDERR */
+    int body_fd;       /* REQUEST_BODY_FILE, or -1 */
+    bool has_length;   /* CONTENT_LENGTH was sent: no more than that is read */
+    bool input_over;   /* nothing more is read for PHP */
+    bool finished;     /* fastcgi_finish_request() */
+    bool retire;       /* it changed something that cannot be undone */
+    unsigned messages; /* sent on STDERR */
 } PhpRequest;
 
 static inline PhpRequest *php_request(void)

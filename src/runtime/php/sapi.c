@@ -21,7 +21,8 @@ static size_t write_output(const char *text, size_t n)
 {
     PhpRequest *r = php_request();
 
-    if (!r)
+    /* After fastcgi_finish_request() output goes nowhere, and is no reason to end the script. */
+    if (!r || r->finished)
         return n;
     if (request_write(r->request, text, n) < 0)
         php_handle_aborted_connection();
@@ -127,8 +128,9 @@ static size_t read_body(char *buffer, size_t n)
     if (path && *path && r->body_fd == -1)
         open_body_file(r, path);
     while (done < n) {
-        ssize_t got = path && *path ? (r->body_fd < 0 ? 0 : read(r->body_fd, buffer + done, n - done))
-                                    : request_read(r->request, buffer + done, n - done);
+        ssize_t got = path && *path
+                          ? (r->body_fd < 0 ? 0 : read(r->body_fd, buffer + done, n - done))
+                          : request_read(r->request, buffer + done, n - done);
 
         if (got < 0 && path && errno == EINTR)
             continue;
@@ -169,8 +171,8 @@ static PHP_MSHUTDOWN_FUNCTION(cgi)
     return SUCCESS;
 }
 
-/* The script is over and nobody asks for the body any more. PHP would now read and throw away what has not come yet, however
- * long the client takes; the connection does that without us. */
+/* The script is over and nobody asks for the body any more. PHP would now read and throw away what
+ * has not come yet, however long the client takes; the connection does that without us. */
 static PHP_RSHUTDOWN_FUNCTION(cgi)
 {
     if (php_request())

@@ -84,8 +84,8 @@ static void fix_iis(Script *s)
 }
 
 /*
- * Apache's mod_proxy_fcgi sends proxy:fcgi://host:port/path?query as SCRIPT_FILENAME, mod_proxy_balancer the same with
- * its own prefix (bugs.php.net/54152).
+ * Apache's mod_proxy_fcgi sends proxy:fcgi://host:port/path?query as SCRIPT_FILENAME,
+ * mod_proxy_balancer the same with its own prefix (bugs.php.net/54152).
  */
 static void fix_apache(Resolve *r)
 {
@@ -285,7 +285,8 @@ static void fix_path_info(Resolve *r)
     if (!r->s->values[SCRIPT_DOCUMENT_ROOT] && root && *root)
         set(r->s, SCRIPT_DOCUMENT_ROOT, root);
 
-    /* Apache's Action directive: script and name are those of the handler, the page is elsewhere. */
+    /* Apache's Action directive: script and name are those of the handler, the page is elsewhere.
+     */
     if (!r->apache && translated && redirect && strcmp(translated, r->script) != 0) {
         r->script = translated;
         r->name = redirect;

@@ -45,7 +45,8 @@ typedef struct Script {
     size_t n_owned;
 } Script;
 
-/** given: values by ScriptVariable, NULL where not sent. 0 or -ENOMEM; script_done() in any case. */
+/** given: values by ScriptVariable, NULL where not sent. 0 or -ENOMEM; script_done() in any case.
+ */
 int script_resolve(Script *s, const char *const given[_SCRIPT_VARIABLE_MAX],
                    const ScriptRules *rules);
 

@@ -82,7 +82,8 @@ static void disable_classes(char *list)
         zend_disable_class(name, strlen(name));
 }
 
-/* What is disabled stays so: the worker ends with this request, so that the next one gets what it should have. */
+/* What is disabled stays so: the worker ends with this request, so that the next one gets what it
+ * should have. */
 static void disable(const char *key, const char *list)
 {
     _cleanup_free_ char *copy = strdup(list);
@@ -109,7 +110,8 @@ static void apply(zend_string *key, zend_string *value, bool admin)
     }
     if (is_disable_list(name))
         disable(name, ZSTR_VAL(value));
-    /* The web server may set what scripts may not (upload_max_filesize), but not what the pool locks. */
+    /* The web server may set what scripts may not (upload_max_filesize), but not what the pool
+     * locks. */
     if ((!admin && is_locked(name)) ||
         zend_alter_ini_entry(key, value, admin ? ZEND_INI_SYSTEM : ZEND_INI_ALL,
                              ZEND_INI_STAGE_ACTIVATE) == FAILURE)
@@ -126,8 +128,7 @@ static void on_entry(zval *key, zval *value, zval *index, int type, void *admin)
     else if (Z_STRLEN_P(key) == 0)
         messages_note(LOG_ERR, "Passing INI directive through FastCGI: empty key");
     else if (!value || Z_TYPE_P(value) != IS_STRING)
-        messages_note(LOG_ERR,
-                      "Passing INI directive through FastCGI: empty value for key '%s'",
+        messages_note(LOG_ERR, "Passing INI directive through FastCGI: empty value for key '%s'",
                       Z_STRVAL_P(key));
     else
         apply(Z_STR_P(key), Z_STR_P(value), *(bool *)admin);
@@ -138,7 +139,8 @@ static void apply_parameter(const char *name, bool admin)
     const char *text = request_param(php_request()->request, name);
 
     if (text && *text)
-        zend_parse_ini_string((char *)(uintptr_t)text, 0, ZEND_INI_SCANNER_NORMAL, on_entry, &admin);
+        zend_parse_ini_string((char *)(uintptr_t)text, 0, ZEND_INI_SCANNER_NORMAL, on_entry,
+                              &admin);
 }
 
 void settings_apply_request(void)
@@ -165,7 +167,8 @@ static HashTable *new_table(void)
     return table;
 }
 
-/* Reads the files of the folder (path ends in '/') and, inside the document root, of those above it. */
+/* Reads the files of the folder (path ends in '/') and, inside the document root, of those above
+ * it. */
 static void read_user_ini(char *path, size_t n_path, const char *root, size_t n_root,
                           HashTable *values)
 {

@@ -15,7 +15,8 @@ int settings_write(const RuntimeSpec *spec, Buffer *b);
  * spec is borrowed. */
 void settings_lock(const RuntimeSpec *spec);
 
-/** PHP_VALUE and PHP_ADMIN_VALUE of the request, before its start-up; PHP undoes them at its end. */
+/** PHP_VALUE and PHP_ADMIN_VALUE of the request, before its start-up; PHP undoes them at its end.
+ */
 void settings_apply_request(void);
 
 /** [HOST=] and [PATH=] sections and .user.ini files; the sapi_module's activate. */

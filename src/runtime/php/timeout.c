@@ -78,7 +78,8 @@ __attribute__((visibility("default"))) void zend_set_timeout(zend_long seconds, 
     EG(timeout_seconds) = seconds;
     zend_atomic_bool_store_ex(&EG(timed_out), false);
     self.left = seconds > 0 && seconds <= SECONDS_MAX ? seconds : 0;
-    /* A timer that is already running fires within CHECK_SECONDS, and then starts on what is left. */
+    /* A timer that is already running fires within CHECK_SECONDS, and then starts on what is left.
+     */
     if (self.left > 0 && !self.armed) {
         self.left = seconds > CHECK_SECONDS ? seconds - CHECK_SECONDS : LEFT_NONE;
         arm(MIN(seconds, CHECK_SECONDS));

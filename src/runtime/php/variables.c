@@ -7,7 +7,8 @@
 
 static void (*import_environment)(zval *array);
 
-/* Which of the script's variables a parameter is, or -1. Their names all have an S, P, R, D or O in front. */
+/* Which of the script's variables a parameter is, or -1. Their names all have an S, P, R, D or O in
+ * front. */
 static int script_variable(const char *name)
 {
     if (!strchr("SPRDO", name[0]))
@@ -29,7 +30,8 @@ const char *variables_get(const PhpRequest *r, const char *name)
     return request_param(r->request, name);
 }
 
-/* Names that PHP takes as they are: no array brackets, nothing that it turns into '_', no number. */
+/* Names that PHP takes as they are: no array brackets, nothing that it turns into '_', no number.
+ */
 static bool is_plain(const char *name, size_t n)
 {
     return n > 0 && (name[0] < '0' || name[0] > '9') && name[0] != '-' && !strpbrk(name, " .[");
@@ -78,7 +80,8 @@ static void import_parameters(const PhpRequest *r, zval *array)
                               script->values[v]);
 }
 
-/* PHP calls this for $_SERVER, $_ENV and getenv() without a name; of the first two, an array that is there is copied. */
+/* PHP calls this for $_SERVER, $_ENV and getenv() without a name; of the first two, an array that
+ * is there is copied. */
 static void import_variables(zval *array)
 {
     static const int tracks[] = {TRACK_VARS_ENV, TRACK_VARS_SERVER};
