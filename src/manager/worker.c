@@ -15,6 +15,9 @@
  * that kills them all must not eat the machine. */
 #define RESPAWN_PAUSE_USEC (1 * USEC_PER_SEC)
 
+/* More requests than this between two looks at a slot are a lie. */
+#define REQUESTS_PLAUSIBLE UINT64_C(100000000)
+
 /* ---- the list, in order of registration ---- */
 
 static void worker_link(Worker *w)
@@ -92,10 +95,15 @@ void worker_read_slot(Worker *w, uint64_t now_usec, BoardSlot *ret)
         *ret = (BoardSlot){.version = BOARD_SLOT_VERSION, .state = WORKER_STATE_RUNNING};
         m->absurd_messages++;
     }
-    /* The counter is the worker's word: it may only grow. */
+    /* The counter is the worker's word: it may only grow, and not faster than a machine can. */
     if (ret->requests > w->requests_counted) {
-        m->requests += ret->requests - w->requests_counted;
+        uint64_t begun = ret->requests - w->requests_counted;
+
         w->requests_counted = ret->requests;
+        if (begun <= REQUESTS_PLAUSIBLE)
+            m->requests += begun;
+        else
+            m->absurd_messages++;
     }
 }
 

@@ -39,6 +39,7 @@ class GuestCase(unittest.TestCase):
 
     nginx = True
     guest = None
+    maxDiff = None
 
     @classmethod
     def prepare(cls, guest):

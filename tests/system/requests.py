@@ -132,6 +132,21 @@ class SameAsPhpFpm(GuestCase):
             self.assertEqual(ours[2], theirs[2])
 
 
+    def test_output_after_finish_request(self):
+        """Whether PHP takes it for a client that has left."""
+        self.guest.run("install", "-d", "-m", "777", "/var/www")
+        for ignore in (0, 1):
+            notes = {}
+            for port in (PHP_FPM, FPMD):
+                note = f"/var/www/after{port}.note"
+                reply = self.http(f"/finish.php?ms=0&echo=1&ignore={ignore}&note={note}", port=port)
+                self.assertEqual(reply.data, b"answered\n")
+                time.sleep(0.3)
+                path = self.guest.path(note)
+                notes[port] = path.read_text() if path.exists() else None
+            self.assertEqual(notes[FPMD], notes[PHP_FPM], f"ignore_user_abort({ignore})")
+
+
 def _case(request):
     return lambda self: self.compare(request)
 

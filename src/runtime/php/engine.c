@@ -69,7 +69,7 @@ static void on_fatal_start(void)
     }
 }
 
-static int start_php(void)
+static int start_php(char *settings)
 {
     static bool watched;
 
@@ -85,6 +85,7 @@ static int start_php(void)
      * replaces them. */
     SIGG(reset) = 0;
     sapi_startup(&php_sapi);
+    php_sapi.ini_entries = settings; /* sapi_startup() forgets them */
     if (php_sapi.startup(&php_sapi) == FAILURE) {
         starting = false;
         return -EIO;
@@ -106,6 +107,7 @@ static int engine_start(const RuntimeSpec *pool, char **ret_reason, const char *
     const char *scan_dir = getenv(SCAN_DIR);
     _cleanup_free_ char *saved = scan_dir ? strdup(scan_dir) : NULL;
     _cleanup_buffer_ Buffer settings = {0};
+    char *text;
     int r;
 
     spec = pool;
@@ -115,14 +117,14 @@ static int engine_start(const RuntimeSpec *pool, char **ret_reason, const char *
     r = settings_write(spec, &settings);
     if (r < 0)
         return r;
-    php_sapi.ini_entries = buffer_steal(&settings);
-    if (!php_sapi.ini_entries)
+    text = buffer_steal(&settings); /* PHP's as long as the process lives */
+    if (!text)
         return -ENOMEM;
 
     r = messages_capture();
     if (r == 0) {
         messages_init(spec);
-        r = start_php();
+        r = start_php(text);
     }
     messages_release();
     restore_environment(saved);

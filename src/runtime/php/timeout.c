@@ -21,15 +21,15 @@ static struct {
     struct sigaction zend;       /* its signal handler in the kernel */
     zend_signal_entry_t entry;   /* and what that one calls */
     bool installed;              /* our handler is the kernel's */
-    volatile sig_atomic_t armed; /* the timer runs */
+    volatile sig_atomic_t checking; /* the timer runs and fires within CHECK_SECONDS */
     volatile zend_long left;     /* of the limit, when the timer fires; 0: no limit */
 } self;
 
-static void arm(zend_long seconds)
+static bool arm(zend_long seconds)
 {
     struct itimerval timer = {.it_value.tv_sec = seconds};
 
-    self.armed = setitimer(ITIMER_PROF, &timer, NULL) == 0;
+    return setitimer(ITIMER_PROF, &timer, NULL) == 0;
 }
 
 static void on_timer(int number, siginfo_t *info, void *context)
@@ -37,7 +37,7 @@ static void on_timer(int number, siginfo_t *info, void *context)
     zend_long left = self.left;
     int error = errno;
 
-    self.armed = false;
+    self.checking = false;
     if (left > 0) {
         self.left = LEFT_NONE;
         arm(left);
@@ -66,7 +66,7 @@ static void install(void)
     sigaction(SIGPROF, NULL, &self.zend);
     ours.sa_mask = self.zend.sa_mask;
     self.installed = sigaction(SIGPROF, &ours, NULL) == 0;
-    self.armed = false;
+    self.checking = false;
 }
 
 __attribute__((visibility("default"))) void zend_set_timeout(zend_long seconds, bool reset_signals)
@@ -78,11 +78,11 @@ __attribute__((visibility("default"))) void zend_set_timeout(zend_long seconds, 
     EG(timeout_seconds) = seconds;
     zend_atomic_bool_store_ex(&EG(timed_out), false);
     self.left = seconds > 0 && seconds <= SECONDS_MAX ? seconds : 0;
-    /* A timer that is already running fires within CHECK_SECONDS, and then starts on what is left.
-     */
-    if (self.left > 0 && !self.armed) {
+    /* A check that is under way starts the timer on the whole limit; the limit of an earlier request
+     * is replaced. */
+    if (self.left > 0 && !self.checking) {
         self.left = seconds > CHECK_SECONDS ? seconds - CHECK_SECONDS : LEFT_NONE;
-        arm(MIN(seconds, CHECK_SECONDS));
+        self.checking = arm(MIN(seconds, CHECK_SECONDS));
     }
 }
 
@@ -96,6 +96,6 @@ __attribute__((visibility("default"))) void zend_unset_timeout(void)
 
 void timeout_worker_start(void)
 {
-    self.armed = false;
+    self.checking = false;
     self.left = 0;
 }
