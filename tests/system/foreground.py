@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import signal
+import subprocess
 import threading
 import time
 
@@ -226,7 +227,8 @@ class Foreground(GuestCase):
         process = self.guest.popen("systemd-socket-activate", "-l", f"{folder}/a.sock",
                                    "--fdname=fastcgi", "/usr/sbin/fpmd", "--foreground", "--pool",
                                    "passed", "--config-dir", folder, "--control-dir",
-                                   f"{folder}/control")
+                                   f"{folder}/control", stdout=subprocess.DEVNULL,
+                                   stderr=subprocess.DEVNULL)
         self.addCleanup(self._end, process)
         path = self.guest.path(f"{folder}/a.sock")
         wait_until(path.exists, 5, "the socket")

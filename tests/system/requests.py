@@ -97,6 +97,7 @@ SAME_AS_PHP_FPM = {
     "upload_too_large": ("POST", "/upload.php?list=1", {"Content-Type": MULTIPART},
                          multipart(part("file", b"x" * (3 << 20), "large"))),
     "post_too_large": ("POST", "/server.php", {"Content-Type": FORM}, b"a=" + b"x" * (9 << 20)),
+    "folder": ("GET", "/folder.php", {}, None),
     "echo": ("POST", "/echo.php", {"Content-Type": "application/octet-stream"},
              bytes(range(256)) * 5000),
 }

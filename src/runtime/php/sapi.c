@@ -3,8 +3,6 @@
 #include "runtime/php/response.h"
 #include "runtime/php/settings.h"
 
-#include "base/fd.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>

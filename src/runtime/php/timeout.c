@@ -18,11 +18,11 @@
 static struct {
     void (*set)(zend_long seconds, bool reset_signals); /* libphp's */
     void (*unset)(void);
-    struct sigaction zend;       /* its signal handler in the kernel */
-    zend_signal_entry_t entry;   /* and what that one calls */
-    bool installed;              /* our handler is the kernel's */
+    struct sigaction zend;          /* its signal handler in the kernel */
+    zend_signal_entry_t entry;      /* and what that one calls */
+    bool installed;                 /* our handler is the kernel's */
     volatile sig_atomic_t checking; /* the timer runs and fires within CHECK_SECONDS */
-    volatile zend_long left;     /* of the limit, when the timer fires; 0: no limit */
+    volatile zend_long left;        /* of the limit, when the timer fires; 0: no limit */
 } self;
 
 static bool arm(zend_long seconds)
@@ -78,8 +78,8 @@ __attribute__((visibility("default"))) void zend_set_timeout(zend_long seconds, 
     EG(timeout_seconds) = seconds;
     zend_atomic_bool_store_ex(&EG(timed_out), false);
     self.left = seconds > 0 && seconds <= SECONDS_MAX ? seconds : 0;
-    /* A check that is under way starts the timer on the whole limit; the limit of an earlier request
-     * is replaced. */
+    /* A check that is under way starts the timer on the whole limit; the limit of an earlier
+     * request is replaced. */
     if (self.left > 0 && !self.checking) {
         self.left = seconds > CHECK_SECONDS ? seconds - CHECK_SECONDS : LEFT_NONE;
         self.checking = arm(MIN(seconds, CHECK_SECONDS));
