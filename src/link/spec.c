@@ -120,6 +120,8 @@ static int add_fd(RuntimeSpec *s, int number, const char *name)
         s->handover_fd = number;
     else if (strcmp(name, "journal") == 0)
         s->journal_fd = number;
+    else if (strcmp(name, "log") == 0)
+        s->log_fd = number;
     else if (strcmp(name, "listen") == 0) {
         r = grow(&s->listen_fds, s->n_listen_fds, sizeof(int));
         if (r < 0)
@@ -213,8 +215,11 @@ static int spec_parse(RuntimeSpec *s, size_t size, const char **ret_error)
 
 int spec_read(int fd, RuntimeSpec *ret, const char **ret_error)
 {
-    RuntimeSpec s = {
-        .link_fd = -1, .handover_fd = -1, .journal_fd = -1, .log_level = 6 /* LOG_INFO */};
+    RuntimeSpec s = {.link_fd = -1,
+                     .handover_fd = -1,
+                     .journal_fd = -1,
+                     .log_fd = -1,
+                     .log_level = 6 /* LOG_INFO */};
     size_t size;
     int r;
 
@@ -242,5 +247,5 @@ void spec_done(RuntimeSpec *s)
     free(s->ini_keys);
     free(s->ini_texts);
     free(s->listen_fds);
-    *s = (RuntimeSpec){.link_fd = -1, .handover_fd = -1, .journal_fd = -1};
+    *s = (RuntimeSpec){.link_fd = -1, .handover_fd = -1, .journal_fd = -1, .log_fd = -1};
 }

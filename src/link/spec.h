@@ -6,7 +6,7 @@
  * docs/runtime-protocol.md has the list.
  *
  * The runtime's other descriptors follow as fd 4, 5, …; the key "fd" names them in that order:
- * link, handover, journal (may be absent), listen (any number).
+ * link, handover, journal or log (may be absent), listen (any number).
  */
 
 #include "base/buffer.h"
@@ -36,7 +36,8 @@ typedef struct RuntimeSpec {
     /* descriptors by name */
     int link_fd;
     int handover_fd;
-    int journal_fd; /* -1: log to stderr */
+    int journal_fd; /* -1: log lines to log_fd */
+    int log_fd;     /* -1: none, log to stderr */
     int *listen_fds;
     size_t n_listen_fds;
     unsigned moot; /* bits of BoardMoot that the manager already knows */

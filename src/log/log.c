@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Fields leave this much of a record to its text. */
 #define MESSAGE_RESERVE 4096
@@ -62,6 +63,7 @@ int log_open(const LogOptions *options)
     logger.identifier = options->identifier;
     logger.pool = options->pool;
     logger.max_priority = options->max_priority;
+    stderr_set_fd(options->text_fd > 0 ? options->text_fd : STDERR_FILENO);
     logger.fd = fd;
     logger.fd_given = options->journal_fd >= 0;
     logger.ring = ring;

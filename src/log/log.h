@@ -26,6 +26,7 @@ typedef struct LogOptions {
     int journal_fd; /* connected datagram socket to use; -1: find out by JOURNAL_STREAM and connect
                      */
     size_t ring_bytes; /* 0: no ring, drop at once */
+    int text_fd;       /* where lines go when there is no journal; 0: stderr; borrowed */
 } LogOptions;
 
 /** Opens the logger. 0; a journal that cannot be reached is not an error (stderr is used). */

@@ -17,21 +17,23 @@ typedef struct Line {
     char data[PIPE_BUF];
 } Line;
 
+static int line_fd = STDERR_FILENO;
+
 /* The last line could not be written to its end. */
 static bool line_is_open;
 
 /* O_NONBLOCK would belong to all who share this stderr, a shell for example: ask before writing. */
 static int write_some(const char *data, size_t n)
 {
-    struct pollfd p = {.fd = STDERR_FILENO, .events = POLLOUT};
+    struct pollfd p = {.fd = line_fd, .events = POLLOUT};
 
     while (n > 0) {
-        ssize_t k = send(STDERR_FILENO, data, n, MSG_DONTWAIT | MSG_NOSIGNAL);
+        ssize_t k = send(line_fd, data, n, MSG_DONTWAIT | MSG_NOSIGNAL);
 
         if (k < 0 && errno == ENOTSOCK) {
             if (poll(&p, 1, 0) <= 0 || !(p.revents & POLLOUT))
                 return -EAGAIN;
-            k = write(STDERR_FILENO, data, n);
+            k = write(line_fd, data, n);
         }
         if (k < 0 && errno != EINTR)
             return -errno;
@@ -86,6 +88,12 @@ static void line_add_text(Line *line, const char *text, size_t n)
             line_add_escaped(line, (uint8_t)text[i++]);
         }
     }
+}
+
+void stderr_set_fd(int fd)
+{
+    line_fd = fd;
+    line_is_open = false;
 }
 
 int stderr_write(const char *identifier, const char *pool, const char *text, size_t n)

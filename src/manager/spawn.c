@@ -84,7 +84,7 @@ static int make_spec(const Generation *g, const char *const *fd_names)
     return r < 0 ? r : fd_make_sealed("fpmd-spec", b.data, b.size);
 }
 
-static pid_t fork_template(Generation *g, int spec_fd, int link_peer, int out, int err)
+static pid_t fork_template(Generation *g, int spec_fd, int link_peer, int log_fd, int out, int err)
 {
     const Manager *m = g->manager;
     int fds[4 + LISTENERS_MAX];
@@ -106,8 +106,7 @@ static pid_t fork_template(Generation *g, int spec_fd, int link_peer, int out, i
     fds[h.n_fds++] = spec_fd;
     fds[h.n_fds++] = link_peer;
     fds[h.n_fds++] = g->handover_peer;
-    if (log_journal_fd() >= 0)
-        fds[h.n_fds++] = log_journal_fd();
+    fds[h.n_fds++] = log_fd;
     for (size_t i = 0; i < m->listeners.n; i++)
         fds[h.n_fds++] = m->listeners.items[i].fd;
     snprintf(h.path, sizeof(h.path), "%s/%s", m->options.libexec_dir, g->config->runtime);
@@ -122,15 +121,14 @@ int spawn_template(Generation *g)
 {
     Manager *m = g->manager;
     const char *names[4 + LISTENERS_MAX];
-    _cleanup_fd_ int spec_fd = -1, link_peer = -1, out = -1, err = -1;
+    _cleanup_fd_ int spec_fd = -1, link_peer = -1, log_fd = -1, out = -1, err = -1;
     size_t n = 0;
     int pair[2], r;
     pid_t pid;
 
     names[n++] = "link";
     names[n++] = "handover";
-    if (log_journal_fd() >= 0)
-        names[n++] = "journal";
+    names[n++] = log_journal_fd() >= 0 ? "journal" : "log";
     for (size_t i = 0; i < m->listeners.n; i++)
         names[n++] = "listen";
     names[n] = NULL;
@@ -151,7 +149,13 @@ int spawn_template(Generation *g)
                         g->number, &err);
     if (r < 0)
         goto fail;
-    pid = fork_template(g, spec_fd, link_peer, out, err);
+    /* Our own stderr, not the captured one: what the runtime logs is no output of it. */
+    log_fd = fcntl(log_journal_fd() >= 0 ? log_journal_fd() : STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+    if (log_fd < 0) {
+        r = -errno;
+        goto fail;
+    }
+    pid = fork_template(g, spec_fd, link_peer, log_fd, out, err);
     if (pid < 0) {
         r = pid;
         goto fail;

@@ -48,6 +48,7 @@ static void set_up_signals(void)
 
 int runtime_main(int argc, char **argv, const Engine *engine)
 {
+    static char identifier[32];
     RuntimeSpec spec;
     const char *error = NULL;
     int r, status;
@@ -63,11 +64,13 @@ int runtime_main(int argc, char **argv, const Engine *engine)
     for (int fd = SPEC_FD + 1; fcntl(fd, F_GETFD) >= 0; fd++)
         fd_set_cloexec(fd, true);
 
+    snprintf(identifier, sizeof(identifier), "fpmd-%s", engine->name);
     log_open(&(LogOptions){
-        .identifier = "fpmd-php",
+        .identifier = identifier,
         .pool = spec.pool,
         .max_priority = spec.log_level,
         .journal_fd = spec.journal_fd,
+        .text_fd = MAX(spec.log_fd, 0),
     });
     set_up_signals();
     r = take_environment(&spec);
