@@ -1,8 +1,10 @@
 #include "manager/listeners.h"
 
 #include "base/fd.h"
+#include "log/log.h"
 
 #include <errno.h>
+#include <netdb.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -54,31 +56,74 @@ int listeners_add(Listeners *l, int fd, const char *text, const char *unlink_pat
     return 0;
 }
 
+/* The address of a socket for people: its path, or [address]:port. */
+static void describe(int fd, char *text, size_t size)
+{
+    union {
+        struct sockaddr any;
+        struct sockaddr_un un;
+        struct sockaddr_storage storage;
+    } address = {0};
+    socklen_t length = sizeof(address);
+    char host[64], port[8];
+
+    if (getsockname(fd, &address.any, &length) < 0)
+        snprintf(text, size, "fd %d", fd);
+    else if (address.any.sa_family == AF_UNIX)
+        snprintf(text, size, "%s%.*s", address.un.sun_path[0] ? "" : "@",
+                 (int)sizeof(address.un.sun_path) - 1,
+                 address.un.sun_path + (address.un.sun_path[0] ? 0 : 1));
+    else if (getnameinfo(&address.any, length, host, sizeof(host), port, sizeof(port),
+                         NI_NUMERICHOST | NI_NUMERICSERV) == 0)
+        snprintf(text, size, "[%s]:%s", host, port);
+    else
+        snprintf(text, size, "fd %d", fd);
+}
+
+static int take_one(Listeners *l, int fd, const char *name, char **ret_reason)
+{
+    char text[256];
+    int r;
+
+    if (sd_is_socket(fd, AF_UNSPEC, SOCK_STREAM, 1) <= 0) {
+        if (asprintf(ret_reason,
+                     "fd %d (\"%s\") from the socket unit is not a listening stream socket; "
+                     "ListenStream= is expected",
+                     fd, name) < 0)
+            *ret_reason = NULL;
+        return -ENOTSOCK;
+    }
+    describe(fd, text, sizeof(text));
+    r = fd_set_nonblock(fd, true);
+    return r < 0 ? r : listeners_add(l, fd, text, NULL);
+}
+
+/* Names are what tells sockets apart (their order is not defined between units): requests come on
+ * those called "fastcgi". Where no socket is, the units have left the names to systemd, and all
+ * are. */
 int listeners_take(Listeners *l, char **ret_reason)
 {
     char **names = NULL;
     int n = sd_listen_fds_with_names(true, &names), r = 0;
+    bool named = false;
 
     if (n < 0) {
         if (asprintf(ret_reason, "LISTEN_FDS cannot be used: %s", strerror(-n)) < 0)
             *ret_reason = NULL;
         return n;
     }
+    for (int i = 0; i < n; i++)
+        named |= strcmp(names[i], LISTENER_NAME) == 0;
     for (int i = 0; i < n && r == 0; i++) {
         int fd = SD_LISTEN_FDS_START + i;
 
-        if (sd_is_socket(fd, AF_UNSPEC, SOCK_STREAM, 1) <= 0) {
-            if (asprintf(ret_reason,
-                         "fd %d (\"%s\") from the socket unit is not a listening stream socket; "
-                         "ListenStream= is expected",
-                         fd, names[i]) < 0)
-                *ret_reason = NULL;
-            r = -ENOTSOCK;
-            break;
+        if (!named || strcmp(names[i], LISTENER_NAME) == 0)
+            r = take_one(l, fd, names[i], ret_reason);
+        else {
+            log_warning("Ignoring the socket \"%s\": FileDescriptorName=%s is expected", names[i],
+                        LISTENER_NAME);
+            fd_close(fd);
         }
-        r = fd_set_nonblock(fd, true);
-        if (r == 0)
-            r = listeners_add(l, fd, names[i], NULL);
     }
     for (int i = 0; i < n; i++)
         free(names[i]);

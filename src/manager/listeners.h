@@ -7,7 +7,8 @@
 
 #include "conf/config.h"
 
-#define LISTENERS_MAX 64 /* of one pool */
+#define LISTENERS_MAX 64        /* of one pool */
+#define LISTENER_NAME "fastcgi" /* FileDescriptorName= of the socket unit */
 
 typedef struct Listener {
     int fd;
@@ -26,7 +27,8 @@ typedef struct Listeners {
 } Listeners;
 
 /**
- * Takes LISTEN_FDS. Every fd must be a listening stream socket; others are an error that names them
+ * Takes of LISTEN_FDS those called LISTENER_NAME, or all when none is. Every such fd must be a
+ * listening stream socket; others are an error that names them
  * (*ret_reason, to be freed). Returns how many, 0 when none were passed, or -errno.
  */
 int listeners_take(Listeners *l, char **ret_reason);
