@@ -20,9 +20,9 @@ void pool_ids_done(PoolIds *ids);
 
 /**
  * Looks up user, group and all supplementary groups. privileged: whether this process may change
- * ids; without it "user" must be the one we are (or absent), with it "user" is mandatory and must
- * not be root. Problems are added to issues (file and line of the directive where known). Returns
- * 0, -EINVAL for problems in issues, -ENOMEM.
+ * ids; without it "user" and "group" other than our own are ignored with a warning, with it "user"
+ * is mandatory and must not be root. Problems are added to issues (file and line of the directive
+ * where known). Returns 0, -EINVAL for problems in issues, -ENOMEM.
  */
 int config_resolve_ids(const PoolConfig *c, bool privileged, ConfigIssues *issues,
                        PoolIds *ret_ids);

@@ -28,7 +28,8 @@ static char *first_error(const ConfigIssues *issues)
     return NULL;
 }
 
-int manager_load_config(Manager *m, PoolConfig **ret_config, PoolIds *ret_ids, char **ret_reason)
+int manager_load_config(Manager *m, bool quiet, PoolConfig **ret_config, PoolIds *ret_ids,
+                        char **ret_reason)
 {
     _cleanup_(pool_config_freep) PoolConfig *config = NULL;
     _cleanup_(config_issues_done) ConfigIssues issues = {0};
@@ -46,7 +47,7 @@ int manager_load_config(Manager *m, PoolConfig **ret_config, PoolIds *ret_ids, c
 
         r = r < 0 ? r : k;
     }
-    for (size_t i = 0; i < issues.n; i++)
+    for (size_t i = 0; i < issues.n && !(quiet && r == 0); i++)
         log_issue(&issues.items[i]);
     if (r < 0) {
         *ret_reason = first_error(&issues);

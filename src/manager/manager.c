@@ -224,8 +224,8 @@ static int manager_take_listeners(Manager *m)
                    "--foreground");
         r = -ENOTCONN;
     } else if (r == 0) {
-        /* Problems of the file are logged by the start itself, which follows. */
-        r = manager_load_config(m, &config, &ids, &ignored);
+        /* Warnings about the file are logged by the start itself, which follows. */
+        r = manager_load_config(m, true, &config, &ids, &ignored);
         if (r < 0)
             return r;
         if (config->n_listen == 0) {

@@ -177,9 +177,12 @@ void manager_fail(Manager *m, int exit_status);
 
 /* ---- config.c ---- */
 
-/** Loads and checks the pool file and looks up its ids, logging every problem. 0 or -errno;
- * *ret_reason: the first error, to be freed. */
-int manager_load_config(Manager *m, PoolConfig **ret_config, PoolIds *ret_ids, char **ret_reason);
+/**
+ * Loads and checks the pool file and looks up its ids, logging every problem; when quiet only if
+ * there is an error. 0 or -errno; *ret_reason: the first error, to be freed.
+ */
+int manager_load_config(Manager *m, bool quiet, PoolConfig **ret_config, PoolIds *ret_ids,
+                        char **ret_reason);
 
 /* ---- spawn.c: one of the two files that create processes ---- */
 

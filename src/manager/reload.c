@@ -54,7 +54,7 @@ void reload_begin(Manager *m)
     if (m->state == MANAGER_READY)
         set_state(m, MANAGER_RELOADING);
 
-    r = manager_load_config(m, &config, &ids, &reason);
+    r = manager_load_config(m, false, &config, &ids, &reason);
     if (r == 0) {
         r = generation_start(m, config, &ids, &m->coming);
         if (r < 0) {

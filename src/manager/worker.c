@@ -368,7 +368,7 @@ void worker_on_exit(Worker *w, int code, int status)
 {
     Manager *m = w->manager;
     Generation *g = w->generation;
-    bool was_registered = w->phase == WORKER_READY;
+    bool was_registered = w->phase >= WORKER_READY;
     bool crashed = code != CLD_EXITED || status != EXIT_STATUS_OK;
     uint64_t now_usec = clock_monotonic_usec();
     BoardSlot slot;
@@ -389,11 +389,11 @@ void worker_on_exit(Worker *w, int code, int status)
                                     : signal_name(status));
         reload_refused(m, g->reason);
     } else if (g->state == GENERATION_CURRENT) {
-        /* Capacity first, then the connection whose wake-up may have died with the worker. */
         scale(m);
-        if (was_registered)
-            scale_poke(m);
     } else
         generation_check_empty(g);
+    /* The wake-up of a connection may have died with the worker. */
+    if (was_registered)
+        scale_poke(m);
     manager_check_stopped(m);
 }

@@ -22,8 +22,11 @@
 /* A head must be complete, and a lingering peer gone, within this time. */
 #define HEAD_LIMIT_USEC   (60 * USEC_PER_SEC)
 #define LINGER_LIMIT_USEC (5 * USEC_PER_SEC)
+/* After so many other connections a held one that has bytes has its turn. */
+#define HELD_TURN 4
 /* The same for a worker that wants to leave. */
-#define LEAVE_LIMIT_USEC (5 * USEC_PER_SEC)
+#define LEAVE_LIMIT_USEC  (5 * USEC_PER_SEC)
+#define LEAVING_WAIT_MSEC 100
 
 typedef enum SourceKind {
     SOURCE_LISTENER,
@@ -49,6 +52,7 @@ typedef struct Serve {
     size_t n_fixed;
     Source held[HELD_MAX];
     unsigned n_held;
+    unsigned passed_over; /* times that a held connection with bytes waited for others */
     uint64_t requests;
     uint64_t leaving_since_usec;
     bool leaving;
@@ -304,21 +308,65 @@ static int serve_set_up(Serve *s, int life_line)
     return link_send(life_line, &ready, NULL, 0);
 }
 
+static int rank(const Source *source)
+{
+    static const int ranks[] = {
+        [SOURCE_LIFE_LINE] = 0,
+        [SOURCE_HANDOVER] = 1,
+        [SOURCE_LISTENER] = 1,
+        [SOURCE_HELD] = 2,
+    };
+
+    return ranks[source->kind];
+}
+
+/*
+ * Which of the events is dealt with; the others come again with the next epoll_wait().
+ *
+ * The life line goes first: nobody is served by a generation that was told to leave. Then the
+ * listeners: the kernel woke nobody else for that connection, and it must not wait behind a long
+ * request of a held connection while other workers are idle. But every few times a held one has its
+ * turn, since a queue that is never empty must not starve it.
+ */
+static Source *choose(Serve *s, const struct epoll_event *events, int n)
+{
+    Source *best = NULL, *held = NULL;
+
+    for (int i = 0; i < n; i++) {
+        Source *source = events[i].data.ptr;
+
+        if (source->kind == SOURCE_HELD) {
+            if (!source->connection)
+                continue;
+            if (!held || connection_last_active_usec(source->connection) <
+                             connection_last_active_usec(held->connection))
+                held = source;
+        } else if (!best || rank(source) < rank(best))
+            best = source;
+    }
+    if (!best || (held && best->kind != SOURCE_LIFE_LINE && ++s->passed_over >= HELD_TURN)) {
+        s->passed_over = 0;
+        return held;
+    }
+    return best;
+}
+
 static void serve_loop(Serve *s)
 {
     uint64_t swept_usec = 0;
 
     while (!s->leaving || s->n_held > 0) {
-        struct epoll_event events[16];
-        int n = epoll_wait(s->epoll_fd, events, s->leaving ? 16 : 1,
-                           s->leaving      ? 100
+        struct epoll_event events[32];
+        int n = epoll_wait(s->epoll_fd, events, ARRAY_SIZE(events),
+                           s->leaving      ? LEAVING_WAIT_MSEC
                            : s->n_held > 0 ? 1000
                                            : -1);
+        Source *source = choose(s, events, n);
 
-        for (int i = 0; i < n; i++)
-            dispatch(s, events[i].data.ptr);
         if (leave_asked)
             leave(s);
+        if (source)
+            dispatch(s, source);
         if (s->n_held > 0) {
             uint64_t now_usec = clock_monotonic_usec();
 

@@ -145,7 +145,7 @@ static int engine_worker_start(const RuntimeSpec *pool)
     RANDOM_G(combined_lcg_seeded) = false;
     RANDOM_G(mt19937_seeded) = false;
     timeout_worker_start();
-    return 0;
+    return php_request_init();
 }
 
 static int engine_run(Request *request)

@@ -5,6 +5,7 @@
 #include "base/fd.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <syslog.h>
@@ -77,7 +78,22 @@ static void answer(int code, const char *text)
     zend_end_try();
 }
 
-/* One chdir instead of the getcwd and two chdir of php_execute_script(). */
+/* Where the worker is between scripts: shutdown functions run there too, as under PHP-FPM. */
+static int home_folder = -1;
+
+int php_request_init(void)
+{
+    home_folder = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    return home_folder < 0 ? -errno : 0;
+}
+
+static void leave_folder(void)
+{
+    if (fchdir(home_folder) < 0)
+        messages_note(LOG_WARNING, "Cannot leave the script's directory: %s", strerror(errno));
+}
+
+/* One chdir there and one fchdir back instead of php_execute_script()'s getcwd and two chdir. */
 static void enter_folder(const char *script)
 {
     const char *slash = strrchr(script, '/');
@@ -126,6 +142,7 @@ static void run_script(const PhpRequest *r)
     enter_folder(r->script.path);
     EG(exit_status) = 0;
     php_execute_script(&file);
+    leave_folder();
     zend_destroy_file_handle(&file);
     set_error_header();
 }

@@ -135,9 +135,14 @@ START_TEST(living_socket_is_left_alone)
 
     /* A dead one is replaced. */
     fd_close(listeners.items[0].fd);
-    listeners.items[0].fd = -1;
+    free(listeners.items[0].unlink);
     reason = NULL;
     ck_assert_int_eq(bind_one(&address, &reason), 0);
+    first.items[0].unlink = NULL;
+    free(first.items[0].text);
+    free(first.items);
+    fd_close(first.growth_fd);
+    fd_close(first.diag_fd);
 }
 END_TEST
 
