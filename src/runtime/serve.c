@@ -5,6 +5,7 @@
 #include "link/message.h"
 #include "log/log.h"
 #include "runtime/connection.h"
+#include "runtime/held.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -14,33 +15,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* Connections that one worker holds at most; one more replaces the one that has been silent for
- * longest. */
-#define HELD_MAX 128
 /* A fresh connection is waited for this long before it is held: the web server writes at once. */
 #define FRESH_WAIT_MSEC 2
-/* A head must be complete, and a lingering peer gone, within this time. */
-#define HEAD_LIMIT_USEC   (60 * USEC_PER_SEC)
-#define LINGER_LIMIT_USEC (5 * USEC_PER_SEC)
 /* After so many other connections a held one that has bytes has its turn. */
-#define HELD_TURN 4
-/* The same for a worker that wants to leave. */
-#define LEAVE_LIMIT_USEC  (5 * USEC_PER_SEC)
+#define HELD_TURN         4
 #define LEAVING_WAIT_MSEC 100
-
-typedef enum SourceKind {
-    SOURCE_LISTENER,
-    SOURCE_HANDOVER,
-    SOURCE_LIFE_LINE,
-    SOURCE_HELD,
-} SourceKind;
-
-typedef struct Source {
-    SourceKind kind;
-    int fd;
-    Connection *connection;        /* SOURCE_HELD; NULL: the place is free */
-    uint64_t lingering_since_usec; /* 0: not */
-} Source;
 
 typedef struct Serve {
     const RuntimeSpec *spec;
@@ -50,8 +29,7 @@ typedef struct Serve {
     int epoll_fd;
     Source *fixed;
     size_t n_fixed;
-    Source held[HELD_MAX];
-    unsigned n_held;
+    Held held;
     unsigned passed_over; /* times that a held connection with bytes waited for others */
     uint64_t requests;
     uint64_t leaving_since_usec;
@@ -63,46 +41,6 @@ static volatile sig_atomic_t leave_asked;
 static void on_signal(int number)
 {
     leave_asked = 1;
-}
-
-/* ---- held connections ---- */
-
-static void release(Serve *s, Source *source)
-{
-    /* Closing the only descriptor of an open file takes it out of the epoll as well. */
-    source->connection = connection_free(source->connection);
-    s->n_held--;
-}
-
-static Source *held_place(Serve *s)
-{
-    Source *oldest = NULL;
-
-    for (size_t i = 0; i < HELD_MAX; i++) {
-        Source *source = &s->held[i];
-
-        if (!source->connection)
-            return source;
-        if (!oldest || connection_last_active_usec(source->connection) <
-                           connection_last_active_usec(oldest->connection))
-            oldest = source;
-    }
-    release(s, oldest);
-    return oldest;
-}
-
-static void hold(Serve *s, Connection *connection, uint64_t lingering_since_usec)
-{
-    Source *source = held_place(s);
-    struct epoll_event event = {.events = EPOLLIN, .data.ptr = source};
-
-    *source = (Source){SOURCE_HELD, connection_fd(connection), connection, lingering_since_usec};
-    if (epoll_ctl(s->epoll_fd, EPOLL_CTL_ADD, source->fd, &event) < 0) {
-        log_error("Cannot hold a connection, closing it: %s", strerror(errno));
-        source->connection = connection_free(connection);
-        return;
-    }
-    s->n_held++;
 }
 
 /* ---- requests ---- */
@@ -168,7 +106,7 @@ static void serve_fresh(Serve *s, int fd)
             outcome = advance(s, connection);
     }
     if (outcome == CONNECTION_WAIT || outcome == CONNECTION_LINGER)
-        hold(s, connection, outcome == CONNECTION_LINGER ? clock_monotonic_usec() : 0);
+        held_add(&s->held, connection, outcome == CONNECTION_LINGER ? clock_monotonic_usec() : 0);
     else
         connection_free(connection);
 }
@@ -181,7 +119,7 @@ static void on_held(Serve *s, Source *source)
         return;
     outcome = advance(s, source->connection);
     if (outcome == CONNECTION_CLOSED)
-        release(s, source);
+        held_release(&s->held, source);
     else if (outcome == CONNECTION_LINGER && source->lingering_since_usec == 0)
         source->lingering_since_usec = clock_monotonic_usec();
 }
@@ -218,31 +156,17 @@ static void on_handover(Serve *s, int fd)
             on_listener(s, s->spec->listen_fds[i]);
 }
 
-/* A held connection whose time is over: no answer is due on it, or it never became a request. */
-static bool is_overdue(const Serve *s, const Source *source, uint64_t now_usec)
-{
-    uint64_t silent_usec = now_usec - connection_last_active_usec(source->connection);
-
-    if (s->leaving && now_usec - s->leaving_since_usec >= LEAVE_LIMIT_USEC)
-        return true;
-    if (source->lingering_since_usec > 0)
-        return now_usec - source->lingering_since_usec >= LINGER_LIMIT_USEC;
-    if (connection_is_idle(source->connection))
-        return s->leaving;
-    return silent_usec >= HEAD_LIMIT_USEC;
-}
-
 static void sweep_held(Serve *s, uint64_t now_usec)
 {
     for (size_t i = 0; i < HELD_MAX; i++) {
-        Source *source = &s->held[i];
+        Source *source = &s->held.places[i];
 
         /* Bytes that have arrived count as a request: they are looked at before the connection is
          * given up. */
         if (source->connection && s->leaving)
             on_held(s, source);
-        if (source->connection && is_overdue(s, source, now_usec))
-            release(s, source);
+        if (source->connection && held_is_overdue(source, s->leaving_since_usec, now_usec))
+            held_release(&s->held, source);
     }
 }
 
@@ -289,7 +213,7 @@ static int serve_set_up(Serve *s, int life_line)
     s->shared = connection_shared_new(s->slot, HELD_MAX, 1);
     if (!s->fixed || !s->shared)
         return -ENOMEM;
-    s->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    s->epoll_fd = s->held.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     if (s->epoll_fd < 0)
         return -errno;
     r = add_fixed(s, SOURCE_LIFE_LINE, life_line, EPOLLIN);
@@ -355,11 +279,11 @@ static void serve_loop(Serve *s)
 {
     uint64_t swept_usec = 0;
 
-    while (!s->leaving || s->n_held > 0) {
+    while (!s->leaving || s->held.n > 0) {
         struct epoll_event events[32];
         int n = epoll_wait(s->epoll_fd, events, ARRAY_SIZE(events),
                            s->leaving      ? LEAVING_WAIT_MSEC
-                           : s->n_held > 0 ? 1000
+                           : s->held.n > 0 ? 1000
                                            : -1);
         Source *source = choose(s, events, n);
 
@@ -367,7 +291,7 @@ static void serve_loop(Serve *s)
             leave(s);
         if (source)
             dispatch(s, source);
-        if (s->n_held > 0) {
+        if (s->held.n > 0) {
             uint64_t now_usec = clock_monotonic_usec();
 
             if (s->leaving || now_usec - swept_usec >= USEC_PER_SEC) {
