@@ -1,6 +1,7 @@
 #include "manager/manager.h"
 
 #include "log/log.h"
+#include "manager/lookup.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -43,7 +44,7 @@ int manager_load_config(Manager *m, bool quiet, PoolConfig **ret_config, PoolIds
     if (r == 0)
         r = config_verify_paths(config, m->options.libexec_dir, &issues);
     if (config) {
-        int k = config_resolve_ids(config, m->privileges.may_change_ids, &issues, &ids);
+        int k = lookup_ids(config, m->privileges.may_change_ids, &issues, &ids);
 
         r = r < 0 ? r : k;
     }

@@ -4,6 +4,7 @@
 #include "base/exit_status.h"
 #include "base/fd.h"
 #include "log/log.h"
+#include "manager/spawn.h"
 
 #include <errno.h>
 #include <signal.h>

@@ -184,11 +184,6 @@ void manager_fail(Manager *m, int exit_status);
 int manager_load_config(Manager *m, bool quiet, PoolConfig **ret_config, PoolIds *ret_ids,
                         char **ret_reason);
 
-/* ---- spawn.c: one of the two files that create processes ---- */
-
-/** Executes the template of a generation, confined. 0 or -errno (logged). */
-int spawn_template(Generation *g);
-
 /* ---- generation.c ---- */
 
 /** Starts a generation's template; on failure everything is undone. Takes config and ids on

@@ -5,6 +5,7 @@
 #include "link/spec.h"
 #include "log/log.h"
 #include "manager/environment.h"
+#include "manager/spawn.h"
 #include "sandbox/sandbox.h"
 
 #include <errno.h>
@@ -167,4 +168,27 @@ int spawn_template(Generation *g)
 fail:
     log_error("Cannot start the runtime %s: %s", g->config->runtime, strerror(-r));
     return r;
+}
+
+pid_t spawn_child(void (*f)(int fd, void *userdata), void *userdata, int *ret_fd)
+{
+    int pair[2];
+    pid_t pid;
+
+    if (pipe2(pair, O_CLOEXEC) < 0)
+        return -errno;
+    pid = fork();
+    if (pid == 0) {
+        fd_close(pair[0]);
+        child_set_up_signals();
+        f(pair[1], userdata);
+        _exit(EXIT_STATUS_SOFTWARE);
+    }
+    if (pid < 0) {
+        pid = -errno;
+        fd_close(pair[0]);
+    } else
+        *ret_fd = pair[0];
+    fd_close(pair[1]);
+    return pid;
 }

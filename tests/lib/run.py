@@ -209,8 +209,10 @@ def step_demo():
 
 
 def step_bench():
+    """That the comparison works; its numbers are for people (tests/bench/bench --gate checks them)."""
     if need_installed_build():
-        counted("bench", REPOSITORY / "tests/bench/bench", "--gate")
+        ok, output = run(REPOSITORY / "tests/bench/bench", "--rounds", "1", "--seconds", "1")
+        case(ok and "first request" in output, "bench: one short round", output)
 
 
 STEPS = ["source", "build", "unit", "sanitize", "analyze", "system", "demo", "bench"]
