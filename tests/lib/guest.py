@@ -295,7 +295,7 @@ class Guest:
         return subprocess.Popen(self.command(*command), **options)
 
     def command(self, *command):
-        return ["nsenter", "-t", str(self.pid), "-a", "--", *map(str, command)]
+        return ["nsenter", "-t", str(self.pid), "-a", "-r", "-w", "--", *map(str, command)]
 
     def systemctl(self, *words, **options):
         return self.run("systemctl", *words, **options)
