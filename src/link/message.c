@@ -97,7 +97,7 @@ static size_t link_take_control(struct msghdr *msg, int *fds, size_t max_fds, pi
     return taken;
 }
 
-int link_receive(int fd, LinkMessage *ret, int *fds, size_t max_fds, size_t *ret_n_fds,
+int link_receive(int fd, int flags, LinkMessage *ret, int *fds, size_t max_fds, size_t *ret_n_fds,
                  pid_t *ret_pid)
 {
     union {
@@ -115,7 +115,7 @@ int link_receive(int fd, LinkMessage *ret, int *fds, size_t max_fds, size_t *ret
     ssize_t n;
 
     do
-        n = recvmsg(fd, &msg, MSG_CMSG_CLOEXEC);
+        n = recvmsg(fd, &msg, MSG_CMSG_CLOEXEC | flags);
     while (n < 0 && errno == EINTR);
     if (n < 0)
         return -errno;

@@ -56,10 +56,10 @@ int link_pair(int ret[2]);
 int link_send(int fd, const LinkMessage *m, const int *fds, size_t n_fds);
 
 /**
- * Receives one message. Returns 1; 0 at end of file; -EAGAIN; -EBADMSG for a message of the wrong
- * size, version or type (its fds are closed); another -errno. fds (room for max_fds, may be NULL
- * with 0) are close-on-exec and belong to the caller. ret_pid (may be NULL) is the sender's as the
- * kernel saw it, 0 when unknown.
+ * Receives one message; flags: 0 or MSG_DONTWAIT. Returns 1; 0 at end of file; -EAGAIN; -EBADMSG
+ * for a message of the wrong size, version or type (its fds are closed); another -errno. fds (room
+ * for max_fds, may be NULL with 0) are close-on-exec and belong to the caller. ret_pid (may be
+ * NULL) is the sender's as the kernel saw it, 0 when unknown.
  */
-int link_receive(int fd, LinkMessage *ret, int *fds, size_t max_fds, size_t *ret_n_fds,
+int link_receive(int fd, int flags, LinkMessage *ret, int *fds, size_t max_fds, size_t *ret_n_fds,
                  pid_t *ret_pid);

@@ -6,6 +6,7 @@
 #include "log/stderr.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <string.h>
 #include <unistd.h>
@@ -83,6 +84,16 @@ void log_close(void)
 int log_journal_fd(void)
 {
     return logger.fd;
+}
+
+int log_open_journal(void)
+{
+    int fd = journal_connect();
+
+    /* The journal is away just now: the socket that we have will serve when it is back. */
+    if (fd < 0 && logger.fd >= 0)
+        fd = fcntl(logger.fd, F_DUPFD_CLOEXEC, 3);
+    return fd < 0 ? -errno : fd;
 }
 
 void log_set_pool(const char *pool)

@@ -39,6 +39,9 @@ void log_close(void);
  * logger. */
 int log_journal_fd(void);
 
+/** Another socket connected to the journal; the fd, which is the caller's, or -errno. */
+int log_open_journal(void);
+
 /** Changes the borrowed pool name. */
 void log_set_pool(const char *pool);
 void log_set_max_priority(int priority);

@@ -20,7 +20,8 @@ void beat_status(Manager *m)
     if (m->state == MANAGER_STARTING)
         snprintf(text, sizeof(text), "Starting the runtime");
     else if (m->state == MANAGER_STOPPING)
-        snprintf(text, sizeof(text), "Stopping, %u workers finish their requests", m->n_workers);
+        snprintf(text, sizeof(text), "Stopping, %zu workers finish their requests",
+                 m->n_workers + m->orphans.n_alive);
     else
         snprintf(text, sizeof(text), "%s%u active, %u idle, %llu requests, %llu.%llu req/s",
                  m->note, c.active, c.idle, (unsigned long long)m->requests,
@@ -28,8 +29,9 @@ void beat_status(Manager *m)
                  (unsigned long long)(m->requests_per_ksec % 1000 / 100));
     if (strcmp(text, m->status_text) == 0)
         return;
-    memcpy(m->status_text, text, sizeof(text));
-    notifier_send(&m->notifier, "STATUS=%s", text);
+    /* What PID 1 does not take now is sent with the next beat. */
+    if (notifier_send(&m->notifier, "STATUS=%s", text) == 0)
+        memcpy(m->status_text, text, sizeof(text));
 }
 
 static int on_beat(sd_event_source *source, uint64_t usec, void *userdata)
@@ -40,7 +42,10 @@ static int on_beat(sd_event_source *source, uint64_t usec, void *userdata)
     uint64_t done;
     ScaleCounts c;
 
-    scale(m);
+    m->scale_wanted = true;
+    settle_later(m);
+    reload_resend(m);
+    control_wake(m);
     scale_count(m, &c);
     done = m->requests - m->requests_beat;
     if (passed_usec > 0)

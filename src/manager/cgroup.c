@@ -35,53 +35,38 @@ static char *cgroup_procs_path(void)
     return result;
 }
 
-/* Calls f for each pid of the cgroup but our own; returns how many. */
-static unsigned cgroup_each(const char *procs, void (*f)(pid_t pid))
+size_t cgroup_list(pid_t *pids, size_t n)
 {
-    _cleanup_free_ char *text = NULL;
+    _cleanup_free_ char *procs = cgroup_procs_path(), *text = NULL;
     char *save = NULL;
-    unsigned n = 0;
+    size_t found = 0;
 
-    if (fd_read_file(procs, 16 * 1024 * 1024, &text, NULL) < 0)
+    if (!procs || fd_read_file(procs, 16 * 1024 * 1024, &text, NULL) < 0)
         return 0;
-    for (char *word = strtok_r(text, "\n", &save); word; word = strtok_r(NULL, "\n", &save)) {
+    for (char *word = strtok_r(text, "\n", &save); word && found < n;
+         word = strtok_r(NULL, "\n", &save)) {
         uint64_t pid;
 
         /* 0: a process that our pid namespace does not show. */
-        if (parse_u64(word, 1, INT32_MAX, &pid) < 0 || (pid_t)pid == getpid())
-            continue;
-        if (f)
-            f((pid_t)pid);
-        n++;
+        if (parse_u64(word, 1, INT32_MAX, &pid) == 0 && (pid_t)pid != getpid())
+            pids[found++] = (pid_t)pid;
     }
-    return n;
-}
-
-static void kill_hard(pid_t pid)
-{
-    kill(pid, SIGKILL);
-}
-
-unsigned cgroup_count(void)
-{
-    _cleanup_free_ char *procs = cgroup_procs_path();
-
-    return procs ? cgroup_each(procs, NULL) : 0;
+    return found;
 }
 
 unsigned cgroup_sweep(void)
 {
-    _cleanup_free_ char *procs = cgroup_procs_path();
     unsigned first = 0;
 
-    if (!procs)
-        return 0;
     /* Again until empty: a process may fork between the reading and the killing. */
     for (int round = 0; round < SWEEP_ROUNDS; round++) {
-        unsigned n = cgroup_each(procs, kill_hard);
+        pid_t pids[256];
+        size_t n = cgroup_list(pids, ARRAY_SIZE(pids));
 
+        for (size_t i = 0; i < n; i++)
+            kill(pids[i], SIGKILL);
         if (round == 0)
-            first = n;
+            first = (unsigned)n;
         if (n == 0)
             break;
         usleep(10 * 1000);

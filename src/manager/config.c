@@ -7,6 +7,11 @@
 #include <stdio.h>
 #include <string.h>
 
+/* life line, stdout, stderr */
+#define DESCRIPTORS_PER_WORKER 3
+/* loop, listeners, templates, control peers, and an order under way */
+#define DESCRIPTORS_SPARE 256
+
 static void log_issue(const ConfigIssue *issue)
 {
     _cleanup_free_ char *text = config_issue_to_string(issue);
@@ -29,33 +34,70 @@ static char *first_error(const ConfigIssues *issues)
     return NULL;
 }
 
-int manager_load_config(Manager *m, bool quiet, PoolConfig **ret_config, PoolIds *ret_ids,
-                        char **ret_reason)
+PoolSetup *pool_setup_ref(PoolSetup *s)
 {
-    _cleanup_(pool_config_freep) PoolConfig *config = NULL;
-    _cleanup_(config_issues_done) ConfigIssues issues = {0};
-    _cleanup_(pool_ids_done) PoolIds ids = {0};
+    s->n_refs++;
+    return s;
+}
+
+PoolSetup *pool_setup_unref(PoolSetup *s)
+{
+    if (!s || --s->n_refs > 0)
+        return NULL;
+    pool_config_free(s->config);
+    pool_ids_done(&s->ids);
+    free(s);
+    return NULL;
+}
+
+/* A pool that cannot have the descriptors for its workers would fail when it is needed most. */
+static int check_descriptors(const Manager *m, const PoolConfig *c, ConfigIssues *issues)
+{
+    uint64_t needed = (uint64_t)c->pm_max_children * DESCRIPTORS_PER_WORKER + DESCRIPTORS_SPARE;
+
+    if (needed <= m->nofile_hard)
+        return 0;
+    config_issues_add(
+        issues, CONFIG_ERROR, c->path, pool_config_origin(c, "pm.max_children").line,
+        "pm.max_children", "%u workers need %llu descriptors, but the limit (LimitNOFILE=) is %llu",
+        c->pm_max_children, (unsigned long long)needed, (unsigned long long)m->nofile_hard);
+    return -EINVAL;
+}
+
+static int load(Manager *m, PoolSetup *s, ConfigIssues *issues)
+{
     _cleanup_free_ char *path = NULL;
-    int r;
+    int r, k;
 
     if (asprintf(&path, "%s/%s.conf", m->options.config_dir, m->options.pool) < 0)
         return -ENOMEM;
-    r = config_load(path, m->options.pool, &issues, &config);
-    if (r == 0)
-        r = config_verify_paths(config, m->options.libexec_dir, &issues);
-    if (config) {
-        int k = lookup_ids(config, m->privileges.may_change_ids, &issues, &ids);
+    r = config_load(path, m->options.pool, issues, &s->config);
+    if (r < 0)
+        return r;
+    r = config_verify_paths(s->config, m->options.libexec_dir, issues);
+    k = lookup_ids(s->config, m->privileges.may_change_ids, issues, &s->ids);
+    r = r < 0 ? r : k;
+    k = check_descriptors(m, s->config, issues);
+    return r < 0 ? r : k;
+}
 
-        r = r < 0 ? r : k;
-    }
+int pool_setup_load(Manager *m, bool quiet, PoolSetup **ret, char **ret_reason)
+{
+    _cleanup_(pool_setup_unrefp) PoolSetup *s = calloc(1, sizeof(*s));
+    _cleanup_(config_issues_done) ConfigIssues issues = {0};
+    int r;
+
+    if (!s)
+        return -ENOMEM;
+    s->n_refs = 1;
+    r = load(m, s, &issues);
     for (size_t i = 0; i < issues.n && !(quiet && r == 0); i++)
         log_issue(&issues.items[i]);
     if (r < 0) {
         *ret_reason = first_error(&issues);
         return r;
     }
-    *ret_config = TAKE_PTR(config);
-    *ret_ids = ids;
-    ids = (PoolIds){0};
+    s->limits = policy_limits(s->config);
+    *ret = TAKE_PTR(s);
     return 0;
 }

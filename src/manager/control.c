@@ -5,6 +5,7 @@
 #include "manager/manager.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -18,8 +19,8 @@ typedef struct ControlPeer {
     struct ControlPeer *next;
     int fd;
     sd_event_source *source;
-    bool may_change; /* root or our own uid */
-    bool waits_for_reload;
+    bool may_change;           /* root or our own uid */
+    unsigned waits_for_reload; /* its number, 0: not */
 } ControlPeer;
 
 #define PEERS_MAX 32
@@ -60,11 +61,11 @@ static void peer_reply(ControlPeer *peer, int result, const char *text, int fd)
         log_debug("Reply to a control peer is lost: %s", strerror(errno));
 }
 
-void control_reply_reload(Manager *m, int result, const char *text)
+void control_reply_reload(Manager *m, unsigned number, int result, const char *text)
 {
     for (ControlPeer *peer = m->peers; peer; peer = peer->next)
-        if (peer->waits_for_reload) {
-            peer->waits_for_reload = false;
+        if (peer->waits_for_reload > 0 && peer->waits_for_reload <= number) {
+            peer->waits_for_reload = 0;
             peer_reply(peer, result, text, -1);
         }
 }
@@ -89,8 +90,10 @@ static void peer_request(ControlPeer *peer, const ControlRequest *request)
             peer_reply(peer, -EPERM, "only root and the manager's user may reload", -1);
             break;
         }
-        peer->waits_for_reload = true;
-        reload_begin(m);
+        if (m->state == MANAGER_STOPPING)
+            peer_reply(peer, -ESHUTDOWN, "the pool is stopping", -1);
+        else
+            peer->waits_for_reload = reload_ask(m);
         break;
     default:
         peer_reply(peer, -EOPNOTSUPP, "the manager does not know this request", -1);
@@ -138,19 +141,46 @@ static int peer_new(Manager *m, int fd)
     return 0;
 }
 
+/* Room for one more: the oldest that asks for nothing goes, those who may not change anything
+ * first. */
+static bool peers_make_room(Manager *m)
+{
+    ControlPeer *idle = NULL;
+    unsigned n = 0;
+
+    for (ControlPeer *p = m->peers; p; p = p->next) {
+        n++;
+        if (p->waits_for_reload == 0 && !(idle && p->may_change && !idle->may_change))
+            idle = p;
+    }
+    if (n < PEERS_MAX)
+        return true;
+    if (!idle)
+        return false;
+    peer_free(idle);
+    return true;
+}
+
 static int on_control(sd_event_source *source, int fd, uint32_t events, void *userdata)
 {
     Manager *m = userdata;
-    unsigned n = 0;
     int peer_fd = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
-    if (peer_fd < 0)
+    if (peer_fd < 0) {
+        /* Without a descriptor to spare the connection stays in the queue: the beat looks again. */
+        if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)
+            sd_event_source_set_enabled(source, SD_EVENT_OFF);
         return 0;
-    for (const ControlPeer *p = m->peers; p; p = p->next)
-        n++;
-    if (n >= PEERS_MAX || peer_new(m, peer_fd) < 0)
+    }
+    if (!peers_make_room(m) || peer_new(m, peer_fd) < 0)
         fd_close(peer_fd);
     return 0;
+}
+
+void control_wake(Manager *m)
+{
+    if (m->control_source)
+        sd_event_source_set_enabled(m->control_source, SD_EVENT_ON);
 }
 
 /* Where the socket is: systemd's RuntimeDirectory= is the pool's own. */
@@ -173,6 +203,7 @@ int control_listen(Manager *m)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     _cleanup_fd_ int fd = -1;
+    struct stat st;
     int r = control_choose_path(m);
 
     if (r < 0) {
@@ -185,10 +216,17 @@ int control_listen(Manager *m)
     fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return -errno;
+    if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0)
+        return -EADDRINUSE; /* another manager of this pool */
+    fd_close(fd);
+    fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return -errno;
     unlink(m->control_path);
     if (bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 ||
-        chmod(m->control_path, 0660) < 0 || listen(fd, 16) < 0)
+        chmod(m->control_path, 0660) < 0 || listen(fd, 16) < 0 || stat(m->control_path, &st) < 0)
         return -errno;
+    m->control_inode = st.st_ino;
     r = sd_event_add_io(m->event, &m->control_source, fd, EPOLLIN, on_control, m);
     if (r < 0)
         return r;
@@ -199,11 +237,14 @@ int control_listen(Manager *m)
 
 void control_done(Manager *m)
 {
-    control_reply_reload(m, -ECONNABORTED, "the manager is leaving");
+    struct stat st;
+
+    control_reply_reload(m, UINT_MAX, -ECONNABORTED, "the manager is leaving");
     while (m->peers)
         peer_free(m->peers);
     m->control_source = sd_event_source_disable_unref(m->control_source);
-    if (m->control_fd >= 0 && m->control_path)
+    /* Only our own: somebody may have made another. */
+    if (m->control_fd >= 0 && stat(m->control_path, &st) == 0 && st.st_ino == m->control_inode)
         unlink(m->control_path);
     m->control_fd = fd_close(m->control_fd);
     free(TAKE_PTR(m->control_path));

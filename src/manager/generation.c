@@ -10,12 +10,13 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
-/* A template that has not said READY by then is ended: preloading a large framework takes seconds,
+/* A generation that does not serve by then is given up: preloading a large framework takes seconds,
  * not minutes. */
-#define TEMPLATE_START_LIMIT_USEC (60 * USEC_PER_SEC)
-/* One that was told to leave and has no worker left: nothing is lost by ending it. */
-#define TEMPLATE_LEAVE_LIMIT_USEC (5 * USEC_PER_SEC)
+#define START_LIMIT_USEC (60 * USEC_PER_SEC)
+/* A template that was told to leave and has no worker left: nothing is lost by ending it. */
+#define LEAVE_LIMIT_USEC (5 * USEC_PER_SEC)
 
 Generation *generation_free(Generation *g)
 {
@@ -37,10 +38,20 @@ Generation *generation_free(Generation *g)
     fd_close(g->link_fd);
     fd_close(g->handover_fd);
     fd_close(g->handover_peer);
-    pool_config_free(g->config);
-    pool_ids_done(&g->ids);
+    pool_setup_unref(g->setup);
     free(g);
     return NULL;
+}
+
+static void set_timeout(Generation *g, uint64_t usec, sd_event_time_handler_t handler)
+{
+    int r;
+
+    g->timeout_source = sd_event_source_disable_unref(g->timeout_source);
+    r = sd_event_add_time_relative(g->manager->event, &g->timeout_source, CLOCK_MONOTONIC, usec, 0,
+                                   handler, g);
+    if (r < 0)
+        log_error("Cannot set a timer for generation %u, ignoring: %s", g->number, strerror(-r));
 }
 
 static int on_leave_timeout(sd_event_source *source, uint64_t usec, void *userdata)
@@ -52,112 +63,112 @@ static int on_leave_timeout(sd_event_source *source, uint64_t usec, void *userda
     return 0;
 }
 
+static int on_start_timeout(sd_event_source *source, uint64_t usec, void *userdata)
+{
+    Generation *g = userdata;
+
+    if (!g->reason[0])
+        snprintf(g->reason, sizeof(g->reason), "it did not serve within %llu s",
+                 (unsigned long long)(START_LIMIT_USEC / USEC_PER_SEC));
+    settle_later(g->manager);
+    return 0;
+}
+
 /* Closing the link lets an idle template leave; one that is still starting its language does not
  * look at it. */
 static void generation_close_link(Generation *g)
 {
-    g->link_source = sd_event_source_disable_unref(g->link_source);
-    g->timeout_source = sd_event_source_disable_unref(g->timeout_source);
-    if (g->link_fd < 0 || g->template_pid == 0) {
-        g->link_fd = fd_close(g->link_fd);
+    if (g->link_fd < 0)
         return;
-    }
+    g->link_source = sd_event_source_disable_unref(g->link_source);
     g->link_fd = fd_close(g->link_fd);
-    if (g->state == GENERATION_STARTING)
-        kill(g->template_pid, SIGKILL);
-    else
-        sd_event_add_time_relative(g->manager->event, &g->timeout_source, CLOCK_MONOTONIC,
-                                   TEMPLATE_LEAVE_LIMIT_USEC, 0, on_leave_timeout, g);
+    if (g->template_pid > 0)
+        set_timeout(g, LEAVE_LIMIT_USEC, on_leave_timeout);
 }
 
-void generation_check_empty(Generation *g)
+bool generation_bury(Generation *g)
 {
-    if ((g->state != GENERATION_LEAVING && g->state != GENERATION_FAILED) || g->n_workers > 0)
-        return;
+    if (g->state != GENERATION_LEAVING || g->n_workers > 0)
+        return false;
     generation_close_link(g);
-    if (g->template_pid == 0) {
-        Manager *m = g->manager;
-
-        generation_free(g);
-        manager_check_stopped(m);
-    }
+    if (g->template_pid > 0)
+        return false;
+    generation_free(g);
+    return true;
 }
 
 void generation_leave(Generation *g)
 {
-    Worker *next;
+    Manager *m = g->manager;
 
-    if (g->state == GENERATION_STARTING)
-        generation_close_link(g);
-    if (g->manager->current == g)
-        g->manager->current = NULL;
-    if (g->manager->coming == g)
-        g->manager->coming = NULL;
+    if (g->state == GENERATION_STARTING && g->template_pid > 0)
+        kill(g->template_pid, SIGKILL);
+    if (m->current == g)
+        m->current = NULL;
+    if (m->coming == g)
+        m->coming = NULL;
     g->state = GENERATION_LEAVING;
-    for (Worker *w = g->manager->workers; w; w = next) {
-        next = w->next;
-        if (w->generation == g)
+    g->timeout_source = sd_event_source_disable_unref(g->timeout_source);
+    for (Worker *w = m->workers; w; w = w->next)
+        if (w->generation == g && !w->dead)
             worker_retire(w);
-    }
-    generation_check_empty(g);
+    settle_later(m);
+}
+
+bool generation_is_complete(const Generation *g)
+{
+    if (g->state != GENERATION_FORKING)
+        return false;
+    for (const Worker *w = g->manager->workers; w; w = w->next)
+        if (w->generation == g && !w->dead && w->phase < WORKER_READY)
+            return false;
+    return true;
 }
 
 /* The first workers are ordered; those of a reload replace the old ones one for one. */
 static void generation_on_ready(Generation *g, const LinkMessage *message)
 {
     Manager *m = g->manager;
-    unsigned queued = listeners_queued(&m->listeners, 1);
-    unsigned wanted = policy_initial(&g->limits, queued);
+    const PolicyLimits *limits = &g->setup->limits;
+    unsigned wanted = policy_initial(limits, listeners_queued(&m->listeners, 1));
 
-    if (m->current && g->limits.mode != POOL_MODE_STATIC) {
+    if (m->current && limits->mode != POOL_MODE_STATIC) {
         wanted = MAX(wanted, m->current->n_workers);
-        wanted = MIN(wanted, g->limits.max_children);
+        wanted = MIN(wanted, limits->max_children);
     }
     snprintf(g->version, sizeof(g->version), "%.*s", (int)sizeof(g->version) - 1, message->text);
-    g->timeout_source = sd_event_source_disable_unref(g->timeout_source);
     g->state = GENERATION_FORKING;
-    if (wanted > 0 && workers_order(g, wanted) == 0)
-        snprintf(g->reason, sizeof(g->reason), "no worker could be forked");
-    if (g->reason[0])
-        reload_refused(m, g->reason);
-    else if (wanted == 0)
-        reload_succeeded(m);
+    if (wanted > 0 && workers_order(g, wanted) < wanted)
+        snprintf(g->reason, sizeof(g->reason), "its first %u workers could not be ordered", wanted);
+    settle_later(m);
+}
+
+static void generation_read_link(Generation *g)
+{
+    Manager *m = g->manager;
+    LinkMessage message;
+    int r = link_receive(g->link_fd, MSG_DONTWAIT, &message, NULL, 0, NULL, NULL);
+
+    if (r == -EAGAIN || r == -EINTR)
+        return;
+    if (r == -EBADMSG)
+        m->absurd_messages++;
+    else if (r <= 0) {
+        /* It is dying, and its exit status will tell why; one that lives on would be of no use. */
+        g->link_source = sd_event_source_disable_unref(g->link_source);
+        if (g->template_pid > 0)
+            kill(g->template_pid, SIGKILL);
+    } else if (message.type == LINK_FAILED && g->state == GENERATION_STARTING)
+        snprintf(g->reason, sizeof(g->reason), "%s", message.text);
+    else if (message.type == LINK_READY && g->state == GENERATION_STARTING && g->template_pid > 0)
+        generation_on_ready(g, &message);
+    else
+        m->absurd_messages++;
 }
 
 static int on_template_message(sd_event_source *source, int fd, uint32_t events, void *userdata)
 {
-    Generation *g = userdata;
-    Manager *m = g->manager;
-    LinkMessage message;
-    int r = link_receive(fd, &message, NULL, 0, NULL, NULL);
-
-    if (r == -EAGAIN || r == -EINTR)
-        return 0;
-    if (r == -EBADMSG) {
-        m->absurd_messages++;
-        return 0;
-    }
-    if (r <= 0) {
-        /* Its end is closed: it is dying, its exit status will tell why. */
-        g->link_source = sd_event_source_disable_unref(g->link_source);
-        return 0;
-    }
-    if (message.type == LINK_READY && g->state == GENERATION_STARTING)
-        generation_on_ready(g, &message);
-    else if (message.type == LINK_FAILED && g->state == GENERATION_STARTING)
-        snprintf(g->reason, sizeof(g->reason), "%s", message.text);
-    else
-        m->absurd_messages++;
-    return 0;
-}
-
-static int on_start_timeout(sd_event_source *source, uint64_t usec, void *userdata)
-{
-    Generation *g = userdata;
-
-    snprintf(g->reason, sizeof(g->reason), "the runtime did not start within %llu s",
-             (unsigned long long)(TEMPLATE_START_LIMIT_USEC / USEC_PER_SEC));
-    kill(g->template_pid, SIGKILL);
+    generation_read_link(userdata);
     return 0;
 }
 
@@ -174,7 +185,7 @@ static int generation_open_handover(Generation *g)
     return fd_set_nonblock(g->handover_peer, true);
 }
 
-int generation_start(Manager *m, PoolConfig *config, PoolIds *ids, Generation **ret)
+int generation_start(Manager *m, PoolSetup *setup, Generation **ret)
 {
     Generation *g = calloc(1, sizeof(*g));
     int r;
@@ -185,12 +196,11 @@ int generation_start(Manager *m, PoolConfig *config, PoolIds *ids, Generation **
         .manager = m,
         .next = m->generations,
         .number = ++m->last_number,
+        .setup = pool_setup_ref(setup),
+        .config = setup->config,
         .link_fd = -1,
         .handover_fd = -1,
         .handover_peer = -1,
-        .config = config,
-        .ids = *ids,
-        .limits = policy_limits(config),
         .out = {.fd = -1},
         .err = {.fd = -1},
         .started_usec = clock_monotonic_usec(),
@@ -201,19 +211,14 @@ int generation_start(Manager *m, PoolConfig *config, PoolIds *ids, Generation **
         r = spawn_template(g);
     if (r == 0)
         r = sd_event_add_io(m->event, &g->link_source, g->link_fd, EPOLLIN, on_template_message, g);
-    if (r >= 0)
-        r = sd_event_add_time_relative(m->event, &g->timeout_source, CLOCK_MONOTONIC,
-                                       TEMPLATE_START_LIMIT_USEC, 0, on_start_timeout, g);
     if (r < 0) {
         if (g->template_pid > 0)
             kill(g->template_pid, SIGKILL);
-        g->config = NULL;
-        g->ids = (PoolIds){0};
         generation_free(g);
         return r;
     }
     sd_event_source_set_priority(g->link_source, PRIORITY_LINK);
-    *ids = (PoolIds){0};
+    set_timeout(g, START_LIMIT_USEC, on_start_timeout);
     *ret = g;
     return 0;
 }
@@ -225,9 +230,9 @@ static void template_reason(Generation *g, int code, int status)
     if (g->reason[0])
         return;
     if (code != CLD_EXITED)
-        snprintf(g->reason, sizeof(g->reason), "the runtime died of signal %d (%s)", status,
+        snprintf(g->reason, sizeof(g->reason), "the runtime died of signal %d (SIG%s)", status,
                  sigabbrev_np(status) ?: "?");
-    else if (step)
+    else if (step && status != EXIT_STATUS_OK)
         snprintf(g->reason, sizeof(g->reason), "the runtime failed at step %s (exit status %d)",
                  step, status);
     else
@@ -252,27 +257,26 @@ static void template_obituary(const Generation *g, int code, int status, bool ex
 void generation_on_template_exit(Generation *g, int code, int status)
 {
     Manager *m = g->manager;
-    GenerationState before = g->state;
-    bool expected = before == GENERATION_LEAVING || (before == GENERATION_FAILED && g->link_fd < 0);
+    bool expected = g->state == GENERATION_LEAVING;
+    pid_t pid = g->template_pid;
 
-    /* FAILED may wait in the link, messages of PHP in the pipes. */
+    /* FAILED may wait in the link, and messages of PHP in the pipes. A READY of the dead does not
+     * count. */
+    g->template_pid = 0;
     if (g->link_source)
-        on_template_message(g->link_source, g->link_fd, 0, g);
+        generation_read_link(g);
     output_close(&g->out);
     output_close(&g->err);
     if (!expected)
         template_reason(g, code, status);
+    g->template_pid = pid;
     template_obituary(g, code, status, expected);
     g->template_pid = 0;
+    g->timeout_source = sd_event_source_disable_unref(g->timeout_source);
     generation_close_link(g);
-
-    if (before == GENERATION_STARTING || before == GENERATION_FORKING) {
-        g->state = GENERATION_FAILED;
-        reload_refused(m, g->reason);
-    } else if (before == GENERATION_CURRENT && m->state != MANAGER_STOPPING)
-        /* Its workers go on serving, but nobody can be forked any more: a new generation takes
-         * over. */
-        reload_begin(m);
-    else
-        generation_check_empty(g);
+    /* Of the current generation the workers go on; settle starts another template from the same
+     * setup. */
+    if (g->state == GENERATION_CURRENT)
+        g->reason[0] = 0;
+    settle_later(m);
 }

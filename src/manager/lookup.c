@@ -177,7 +177,7 @@ static int take_issue(const Buffer *b, size_t *position, uint64_t severity, Conf
     file = next(b, position);
     directive = next(b, position);
     text = next(b, position);
-    if (!text)
+    if (!file || !directive || !text)
         return -EBADMSG;
     config_issues_add(issues, severity == CONFIG_WARNING ? CONFIG_WARNING : CONFIG_ERROR,
                       *file ? file : NULL, (unsigned)line, *directive ? directive : NULL, "%s",

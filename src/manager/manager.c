@@ -14,6 +14,10 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
+/* How long the workers of a crashed predecessor may take: as long as a stop, see TimeoutStopSec= of
+ * the unit. */
+#define ORPHANS_LIMIT_USEC (90 * USEC_PER_SEC)
+
 const char *manager_state_to_string(ManagerState state)
 {
     static const char *const names[_MANAGER_STATE_MAX] = {
@@ -31,7 +35,7 @@ static int on_signal(sd_event_source *source, const struct signalfd_siginfo *inf
     Manager *m = userdata;
 
     if (info->ssi_signo == SIGHUP || info->ssi_signo == SIGUSR2)
-        reload_begin(m);
+        reload_ask(m);
     else if (m->state != MANAGER_STOPPING)
         manager_stop(m);
     else if (m->options.foreground)
@@ -44,7 +48,8 @@ static int on_growth(sd_event_source *source, int fd, uint32_t events, void *use
     Manager *m = userdata;
 
     listeners_drain(&m->listeners);
-    scale(m);
+    m->scale_wanted = true;
+    settle_later(m);
     return 0;
 }
 
@@ -82,6 +87,7 @@ static int manager_raise_nofile(Manager *m)
     if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
         return -errno;
     m->nofile_soft = limit.rlim_cur;
+    m->nofile_hard = limit.rlim_max;
     limit.rlim_cur = limit.rlim_max;
     return setrlimit(RLIMIT_NOFILE, &limit) < 0 ? -errno : 0;
 }
@@ -113,6 +119,8 @@ int manager_new(const ManagerOptions *options, const Privileges *privileges, Man
         m->watchdog_usec = 0;
     r = sd_event_new(&m->event);
     if (r >= 0)
+        r = settle_start(m);
+    if (r >= 0)
         r = manager_set_up_signals(m);
     if (r >= 0)
         r = manager_raise_nofile(m);
@@ -138,6 +146,9 @@ Manager *manager_free(Manager *m)
         worker_free(m->workers);
     while (m->generations)
         generation_free(m->generations);
+    orphans_done(&m->orphans);
+    free(m->slot_map);
+    sd_event_source_disable_unref(m->settle_source);
     sd_event_source_disable_unref(m->scale_source);
     sd_event_source_disable_unref(m->beat_source);
     sd_event_source_disable_unref(m->drain_source);
@@ -150,9 +161,10 @@ Manager *manager_free(Manager *m)
     return NULL;
 }
 
+/* Only our own start has failed: what an earlier manager left goes on, the workers of ours see
+ * their life lines close. */
 void manager_fail(Manager *m, int exit_status)
 {
-    cgroup_sweep();
     sd_event_exit(m->event, exit_status);
 }
 
@@ -161,8 +173,9 @@ void manager_kill_workers(Manager *m, const char *why)
     unsigned n = 0;
 
     for (Worker *w = m->workers; w; w = w->next)
-        if (w->pid > 0 && kill(w->pid, SIGKILL) == 0)
+        if (w->pid > 0 && !w->dead && kill(w->pid, SIGKILL) == 0)
             n++;
+    n += orphans_kill(&m->orphans);
     if (n > 0)
         log_text(LOG_WARNING, LOG_MESSAGE_DRAIN_LIMIT,
                  "%u workers were ended in their requests: %s", n, why);
@@ -178,7 +191,6 @@ void manager_stop(Manager *m)
 {
     const Generation *g = m->current ? m->current : m->generations;
     uint64_t limit_usec = g ? g->config->process_control_timeout_usec : 0;
-    Generation *next;
 
     m->state = MANAGER_STOPPING;
     notifier_send(&m->notifier, "STOPPING=1");
@@ -187,35 +199,16 @@ void manager_stop(Manager *m)
         sd_event_add_time_relative(m->event, &m->drain_source, CLOCK_MONOTONIC, limit_usec, 0,
                                    on_drain_limit, m);
     beat_status(m);
-    for (Generation *each = m->generations; each; each = next) {
-        next = each->next;
+    for (Generation *each = m->generations; each; each = each->next)
         generation_leave(each);
-    }
-    manager_check_stopped(m);
-}
-
-void manager_check_stopped(Manager *m)
-{
-    unsigned swept;
-
-    if (m->state != MANAGER_STOPPING || m->generations || m->stopped)
-        return;
-    m->stopped = true;
-    /* What scripts left behind in the background belongs to the pool and ends with it. */
-    swept = cgroup_sweep();
-    if (swept > 0)
-        log_notice("%u processes that scripts had left behind were ended", swept);
-    log_text(LOG_INFO, LOG_MESSAGE_POOL_STOPPED, "Stopped after %llu requests",
-             (unsigned long long)m->requests);
-    sd_event_exit(m->event, EXIT_STATUS_OK);
+    settle_later(m);
 }
 
 /* The sockets of systemd, or our own in the foreground. */
 static int manager_take_listeners(Manager *m)
 {
     _cleanup_free_ char *reason = NULL, *ignored = NULL;
-    PoolConfig *config = NULL;
-    PoolIds ids = {0};
+    _cleanup_(pool_setup_unrefp) PoolSetup *setup = NULL;
     int r = listeners_take(&m->listeners, &reason);
 
     if (r == 0 && !m->options.foreground) {
@@ -225,17 +218,15 @@ static int manager_take_listeners(Manager *m)
         r = -ENOTCONN;
     } else if (r == 0) {
         /* Warnings about the file are logged by the start itself, which follows. */
-        r = manager_load_config(m, true, &config, &ids, &ignored);
+        r = pool_setup_load(m, true, &setup, &ignored);
         if (r < 0)
             return r;
-        if (config->n_listen == 0) {
+        if (setup->config->n_listen == 0) {
             reason = strdup(
                 "--foreground without sockets from systemd needs \"listen =\" in the pool file");
             r = -ENOTCONN;
         } else
-            r = listeners_bind(&m->listeners, config, &reason);
-        pool_config_free(config);
-        pool_ids_done(&ids);
+            r = listeners_bind(&m->listeners, setup->config, &reason);
     }
     if (r >= 0)
         r = listeners_set_up(&m->listeners);
@@ -247,14 +238,30 @@ static int manager_take_listeners(Manager *m)
     return r;
 }
 
+static void on_orphans_gone(void *userdata)
+{
+    settle_later(userdata);
+}
+
+/* Another manager of this pool crashed: its workers finish what they do. */
+static int manager_adopt_orphans(Manager *m)
+{
+    pid_t pids[ORPHANS_MAX];
+    size_t n = cgroup_list(pids, ARRAY_SIZE(pids));
+
+    if (n == 0)
+        return 0;
+    log_text(LOG_NOTICE, LOG_MESSAGE_ORPHANS_FOUND,
+             "%zu processes of an earlier manager finish their work", n);
+    return orphans_adopt(&m->orphans, m->event, pids, n, ORPHANS_LIMIT_USEC, on_orphans_gone, m);
+}
+
 static int manager_start(Manager *m)
 {
-    unsigned orphans = cgroup_count();
-    int r;
+    int r = manager_adopt_orphans(m);
 
-    if (orphans > 0)
-        log_text(LOG_NOTICE, LOG_MESSAGE_ORPHANS_FOUND,
-                 "%u processes of an earlier manager finish their work", orphans);
+    if (r < 0)
+        return r;
     r = control_listen(m);
     if (r < 0) {
         if (!m->options.foreground) {
@@ -271,7 +278,7 @@ static int manager_start(Manager *m)
     if (r < 0)
         return r;
     beat_status(m);
-    reload_begin(m);
+    reload_ask(m);
     return 0;
 }
 

@@ -13,6 +13,7 @@
 #include "link/message.h"
 #include "manager/listeners.h"
 #include "manager/notify.h"
+#include "manager/orphans.h"
 #include "manager/output.h"
 #include "pool/policy.h"
 #include "sandbox/sandbox.h"
@@ -25,6 +26,8 @@ enum {
     PRIORITY_LINK = SD_EVENT_PRIORITY_IMPORTANT,
     /* Deaths before decisions: a decision must not count the dead. */
     PRIORITY_CHILD = SD_EVENT_PRIORITY_IMPORTANT + 10,
+    /* What has been noted above is acted on in one place, when nobody holds a pointer any more. */
+    PRIORITY_SETTLE = SD_EVENT_PRIORITY_IMPORTANT + 20,
     PRIORITY_SIGNAL = SD_EVENT_PRIORITY_NORMAL,
     /* A waiting connection wants a worker before anybody wants to read a status. */
     PRIORITY_GROWTH = SD_EVENT_PRIORITY_NORMAL + 10,
@@ -55,29 +58,36 @@ typedef enum GenerationState {
     GENERATION_FORKING,  /* READY, its first workers are coming */
     GENERATION_CURRENT,
     GENERATION_LEAVING, /* its workers finish what they do */
-    GENERATION_FAILED,
 } GenerationState;
 
-/* A template and its workers. */
+/* A pool file, read and checked; shared by the generations that were started from it. */
+typedef struct PoolSetup {
+    unsigned n_refs;
+    PoolConfig *config;
+    PoolIds ids;
+    PolicyLimits limits;
+} PoolSetup;
+
+/* A template and its workers. Event callbacks note what happens (reason, template_pid, dead
+ * workers); settle.c acts on it. */
 struct Generation {
     Manager *manager;
     Generation *next;
     unsigned number;
     GenerationState state;
-    PoolConfig *config;
-    PoolIds ids;
-    PolicyLimits limits;
-    pid_t template_pid; /* 0: gone */
-    int link_fd;        /* -1: told to leave */
-    int handover_fd;    /* our end, to poke a worker */
-    int handover_peer;  /* the workers' end, for the template's exec only */
+    PoolSetup *setup;
+    const PoolConfig *config; /* of setup */
+    pid_t template_pid;       /* 0: gone */
+    int link_fd;              /* -1: told to leave */
+    int handover_fd;          /* our end, to poke a worker */
+    int handover_peer;        /* the workers' end, for the template's exec only */
     sd_event_source *link_source;
     sd_event_source *timeout_source;
     Output out, err;
     uint64_t started_usec;
     unsigned n_workers;
     char version[64];
-    char reason[LINK_TEXT_SIZE]; /* why it failed */
+    char reason[LINK_TEXT_SIZE]; /* why it cannot serve; "" while it can */
 };
 
 typedef enum WorkerPhase {
@@ -92,7 +102,10 @@ struct Worker {
     Generation *generation;
     Worker *prev, *next; /* in order of registration: the latest last */
     WorkerPhase phase;
+    bool dead;         /* to be freed by settle */
+    bool retire_asked; /* as soon as its pid is known */
     unsigned slot_number;
+    unsigned n_absurd; /* messages that make no sense */
     pid_t pid;
     int life_line; /* -1: closed */
     sd_event_source *life_source;
@@ -119,6 +132,7 @@ struct Manager {
     Listeners listeners;
     Notifier notifier;
     uint64_t nofile_soft; /* the limit that we were started with, for runtimes */
+    uint64_t nofile_hard;
 
     Generation *generations; /* newest first */
     Generation *current;     /* NULL until the first one serves */
@@ -126,7 +140,19 @@ struct Manager {
     unsigned last_number;
     Worker *workers, *workers_last;
     unsigned n_workers;
+    uint64_t *slot_map; /* bits of the slot numbers in use */
+    size_t n_slot_map;
     uint64_t respawn_after_usec; /* no worker is ordered before this time */
+
+    sd_event_source *settle_source;
+    bool scale_wanted, poke_wanted;
+    uint64_t recover_after_usec, recover_pause_usec; /* next try to replace a template that died */
+
+    /* how the queue was at the last look, to see whether it moves */
+    bool queue_was_waiting;
+    uint64_t queue_requests, queue_seen_usec;
+
+    Orphans orphans;
 
     sd_event_source *scale_source, *beat_source, *drain_source, *watchdog_source, *growth_source;
     uint64_t watchdog_usec;
@@ -136,8 +162,11 @@ struct Manager {
     int control_fd;
     sd_event_source *control_source;
     char *control_path;
+    ino_t control_inode;
     struct ControlPeer *peers;
-    bool reload_again; /* asked for while one was under way */
+    bool reload_wanted;     /* asked for while one was under way */
+    unsigned reload_number; /* of the reload that was begun last */
+    bool ready_unsent;      /* PID 1 did not take READY=1 yet */
 
     /* counters */
     uint64_t started_realtime_usec, started_usec;
@@ -166,14 +195,17 @@ int manager_run(Manager *m);
 /** Begins the orderly end. */
 void manager_stop(Manager *m);
 
-/** To be called when a worker or template has gone: ends the stop when nobody is left. */
-void manager_check_stopped(Manager *m);
-
 /** The signals of an operator who cannot wait: ends the requests too. */
 void manager_kill_workers(Manager *m, const char *why);
 
 /** Ends the process with a status; for a start that failed. */
 void manager_fail(Manager *m, int exit_status);
+
+/* ---- settle.c: acts on what event callbacks have noted ---- */
+
+/** Runs the next step of everything that has been noted, before any less urgent event. */
+void settle_later(Manager *m);
+int settle_start(Manager *m);
 
 /* ---- config.c ---- */
 
@@ -181,21 +213,25 @@ void manager_fail(Manager *m, int exit_status);
  * Loads and checks the pool file and looks up its ids, logging every problem; when quiet only if
  * there is an error. 0 or -errno; *ret_reason: the first error, to be freed.
  */
-int manager_load_config(Manager *m, bool quiet, PoolConfig **ret_config, PoolIds *ret_ids,
-                        char **ret_reason);
+int pool_setup_load(Manager *m, bool quiet, PoolSetup **ret, char **ret_reason);
+PoolSetup *pool_setup_ref(PoolSetup *s);
+PoolSetup *pool_setup_unref(PoolSetup *s);
+DEFINE_CLEANUP(PoolSetup, pool_setup_unref)
 
 /* ---- generation.c ---- */
 
-/** Starts a generation's template; on failure everything is undone. Takes config and ids on
- * success. 0 or -errno. */
-int generation_start(Manager *m, PoolConfig *config, PoolIds *ids, Generation **ret);
+/** Starts the template of a new generation. 0 or -errno. */
+int generation_start(Manager *m, PoolSetup *setup, Generation **ret);
 
-/** Tells the workers of a generation to finish; it goes when the last one is gone. */
+/** The first workers are all registered, or none is needed. */
+bool generation_is_complete(const Generation *g);
+
+/** Tells the workers to finish, and the template with the last of them. Never frees. */
 void generation_leave(Generation *g);
 
-/** Called when a worker has gone: lets the template of a leaving generation go with the last one.
- */
-void generation_check_empty(Generation *g);
+/** Lets the template of a leaving generation without workers go; frees the generation when it has.
+ * True when freed. */
+bool generation_bury(Generation *g);
 
 /** The template of g has ended with this wait status. */
 void generation_on_template_exit(Generation *g, int code, int status);
@@ -211,17 +247,25 @@ unsigned workers_order(Generation *g, unsigned n);
 /** Closes the life line: leave after the present request. */
 void worker_retire(Worker *w);
 
-/** Reads messages that are waiting; called before deaths are looked at. */
+/** Reads HELLOs that are waiting; called before deaths are looked at. */
 void workers_drain_links(Manager *m);
 
-/** The process of w has ended (siginfo_t's si_code and si_status): obituary, replacement. */
+/** The process of w has ended (siginfo_t's si_code and si_status, code 0: never heard of). */
 void worker_on_exit(Worker *w, int code, int status);
+
+/** Frees those that have ended. */
+void workers_bury(Manager *m);
 
 Worker *worker_find(Manager *m, pid_t pid);
 Worker *worker_free(Worker *w);
 
 /** The checked copy of the slot; what a dead or absurd page would say is replaced by zeros. */
 void worker_read_slot(Worker *w, uint64_t now_usec, BoardSlot *ret);
+
+/* ---- obituary.c ---- */
+
+/** The journal's record of an end, from the wait status and what the slot had to say. */
+void worker_obituary(Worker *w, int code, int status, const BoardSlot *slot, bool crashed);
 
 /* ---- scale.c ---- */
 
@@ -239,12 +283,20 @@ void scale_count(Manager *m, ScaleCounts *ret);
 
 /* ---- reload.c ---- */
 
-/** Starts a reload; the outcome goes to everybody who asked (control.c) and to systemd. */
+/** Starts a reload, or notes it when one is under way. Returns the number of the reload that will
+ * have read the file after this call. */
+unsigned reload_ask(Manager *m);
+
+/** Starts from the file, or from the setup that is running when a template has died. */
 void reload_begin(Manager *m);
+void reload_recover(Manager *m);
 
 /** The coming generation serves, or why it does not. */
 void reload_succeeded(Manager *m);
 void reload_refused(Manager *m, const char *reason);
+
+/** Tells systemd what it did not take the first time. */
+void reload_resend(Manager *m);
 
 /* ---- beat.c: the regular look at the pool ---- */
 
@@ -256,8 +308,10 @@ void beat_status(Manager *m);
 
 int control_listen(Manager *m);
 void control_done(Manager *m);
-/** Answers everybody who waits for a reload. */
-void control_reply_reload(Manager *m, int result, const char *text);
+/** Listens again after a lack of descriptors. */
+void control_wake(Manager *m);
+/** Answers everybody who waits for a reload up to this number. */
+void control_reply_reload(Manager *m, unsigned number, int result, const char *text);
 
 /* ---- snapshot.c ---- */
 
@@ -276,5 +330,6 @@ int reap_start(Manager *m);
  */
 unsigned cgroup_sweep(void);
 
-/** How many other processes are in the cgroup of our service; 0 when it is not one. */
-unsigned cgroup_count(void);
+/** The other processes in the cgroup of our service, at most n of them; how many, 0 when it is not
+ * one. */
+size_t cgroup_list(pid_t *pids, size_t n);

@@ -11,16 +11,28 @@ static bool is_active(const BoardSlot *slot)
     return slot->state == WORKER_STATE_RUNNING || slot->state == WORKER_STATE_FINISHING;
 }
 
+/* Connections waited at the last look and wait now, and no request has begun in between. */
+static bool queue_is_stalled(Manager *m, unsigned queued, uint64_t now_usec)
+{
+    if (queued == 0 || !m->queue_was_waiting || m->requests != m->queue_requests) {
+        m->queue_was_waiting = queued > 0;
+        m->queue_requests = m->requests;
+        m->queue_seen_usec = now_usec;
+        return false;
+    }
+    return now_usec - m->queue_seen_usec >= POLICY_QUEUE_LOOK_USEC / 2;
+}
+
 static void sample_workers(Manager *m, uint64_t now_usec, PolicySample *s)
 {
-    uint64_t timeout_usec = m->current->limits.idle_timeout_usec;
+    uint64_t timeout_usec = m->current->setup->limits.idle_timeout_usec;
 
     s->next_unused_usec = USEC_INFINITY;
     for (Worker *w = m->workers; w; w = w->next) {
         BoardSlot slot;
         uint64_t unused_usec;
 
-        if (w->generation != m->current || w->phase == WORKER_RETIRED)
+        if (w->generation != m->current || w->phase == WORKER_RETIRED || w->dead)
             continue;
         if (w->phase != WORKER_READY) {
             s->starting++;
@@ -39,6 +51,7 @@ static void sample_workers(Manager *m, uint64_t now_usec, PolicySample *s)
             s->next_unused_usec = MIN(s->next_unused_usec, unused_usec);
     }
     s->queued = listeners_queued(&m->listeners, 1 + 2 * (s->starting + s->idle));
+    s->stalled = queue_is_stalled(m, s->queued, now_usec);
     m->queued_max = MAX(m->queued_max, s->queued);
     m->active_max = MAX(m->active_max, s->active);
 }
@@ -52,7 +65,7 @@ static void retire_unused(Manager *m, unsigned n, uint64_t now_usec)
         BoardSlot slot;
 
         before = w->prev;
-        if (w->generation != m->current || w->phase != WORKER_READY)
+        if (w->generation != m->current || w->phase != WORKER_READY || w->dead)
             continue;
         worker_read_slot(w, now_usec, &slot);
         if (is_active(&slot))
@@ -69,19 +82,22 @@ static void note_limit(Manager *m, bool at_limit, const PolicySample *s)
     if (at_limit && !m->limit_episode) {
         m->limit_reached++;
         log_record_begin(&r, LOG_WARNING, LOG_MESSAGE_CHILDREN_LIMIT);
-        log_record_field(&r, "MAX_CHILDREN", "%u", m->current->limits.max_children);
+        log_record_field(&r, "MAX_CHILDREN", "%u", m->current->setup->limits.max_children);
         log_record_field(&r, "QUEUED", "%u", s->queued);
         log_record_send(&r,
                         "Limit of pm.max_children (%u) reached while %u connections wait; consider "
                         "raising it",
-                        m->current->limits.max_children, s->queued);
+                        m->current->setup->limits.max_children, s->queued);
     }
     m->limit_episode = at_limit;
 }
 
 static int on_scale_time(sd_event_source *source, uint64_t usec, void *userdata)
 {
-    scale(userdata);
+    Manager *m = userdata;
+
+    m->scale_wanted = true;
+    settle_later(m);
     return 0;
 }
 
@@ -116,10 +132,12 @@ void scale(Manager *m)
     if (!m->current || m->state == MANAGER_STOPPING || m->state == MANAGER_STARTING)
         return;
     sample_workers(m, now_usec, &s);
-    d = policy_decide(&m->current->limits, &s, now_usec);
+    d = policy_decide(&m->current->setup->limits, &s, now_usec);
     note_limit(m, d.at_limit, &s);
     if (d.spawn > 0) {
-        if (now_usec < m->respawn_after_usec)
+        if (m->current->link_fd < 0)
+            ; /* its template has died: another is coming */
+        else if (now_usec < m->respawn_after_usec)
             d.look_again_usec = m->respawn_after_usec;
         else if (workers_order(m->current, d.spawn) < d.spawn) {
             m->respawn_after_usec = now_usec + USEC_PER_SEC;
@@ -151,6 +169,8 @@ void scale_count(Manager *m, ScaleCounts *ret)
     for (Worker *w = m->workers; w; w = w->next) {
         BoardSlot slot;
 
+        if (w->dead)
+            continue;
         if (w->phase == WORKER_RETIRED || w->generation->state == GENERATION_LEAVING) {
             c.draining++;
             worker_read_slot(w, now_usec, &slot);

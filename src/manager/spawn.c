@@ -75,7 +75,7 @@ _noreturn_ static void child_exec(Heritage *h)
 
 static int make_spec(const Generation *g, const char *const *fd_names)
 {
-    _cleanup_(environment_freep) char **env = environment_make(g->config, &g->ids);
+    _cleanup_(environment_freep) char **env = environment_make(g->config, &g->setup->ids);
     _cleanup_buffer_ Buffer b = {0};
     int r;
 
@@ -94,11 +94,11 @@ static pid_t fork_template(Generation *g, int spec_fd, int link_peer, int log_fd
         .err = err,
         .fds = fds,
         .nofile_soft = m->nofile_soft,
-        .confinement = {.set_ids = !g->ids.keep,
-                        .uid = g->ids.uid,
-                        .gid = g->ids.gid,
-                        .groups = g->ids.groups,
-                        .n_groups = g->ids.n_groups,
+        .confinement = {.set_ids = !g->setup->ids.keep,
+                        .uid = g->setup->ids.uid,
+                        .gid = g->setup->ids.gid,
+                        .groups = g->setup->ids.groups,
+                        .n_groups = g->setup->ids.n_groups,
                         .rlimit_files = g->config->rlimit_files,
                         .rlimit_core = g->config->rlimit_core},
     };
@@ -150,8 +150,9 @@ int spawn_template(Generation *g)
                         g->number, &err);
     if (r < 0)
         goto fail;
-    /* Our own stderr, not the captured one: what the runtime logs is no output of it. */
-    log_fd = fcntl(log_journal_fd() >= 0 ? log_journal_fd() : STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+    /* A journal socket of its own: whoever holds ours could connect it elsewhere. Or our stderr,
+     * not the captured one: what the runtime logs is no output of it. */
+    log_fd = log_journal_fd() >= 0 ? log_open_journal() : fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
     if (log_fd < 0) {
         r = -errno;
         goto fail;

@@ -10,13 +10,17 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
-/* After a worker that died before it served anything, no other is ordered for this long: a fault
+/* After a worker that died before it could serve, no other is ordered for this long: a fault
  * that kills them all must not eat the machine. */
 #define RESPAWN_PAUSE_USEC (1 * USEC_PER_SEC)
 
 /* More requests than this between two looks at a slot are a lie. */
 #define REQUESTS_PLAUSIBLE UINT64_C(100000000)
+
+/* After so many senseless messages a worker is ended. */
+#define ABSURD_MAX 16
 
 /* ---- the list, in order of registration ---- */
 
@@ -47,16 +51,26 @@ static void worker_unlink(Worker *w)
         m->workers_last = w->prev;
 }
 
-static unsigned free_slot_number(const Manager *m)
+/* The lowest number that no living worker has. -ENOMEM, or 0 with *ret. */
+static int take_slot_number(Manager *m, unsigned *ret)
 {
-    for (unsigned number = 0;; number++) {
-        bool used = false;
+    uint64_t *grown;
 
-        for (const Worker *w = m->workers; w && !used; w = w->next)
-            used = w->slot_number == number;
-        if (!used)
-            return number;
-    }
+    for (size_t i = 0; i < m->n_slot_map; i++)
+        if (~m->slot_map[i]) {
+            unsigned bit = (unsigned)__builtin_ctzll(~m->slot_map[i]);
+
+            m->slot_map[i] |= UINT64_C(1) << bit;
+            *ret = (unsigned)i * 64 + bit;
+            return 0;
+        }
+    grown = reallocarray(m->slot_map, m->n_slot_map + 1, sizeof(uint64_t));
+    if (!grown)
+        return -ENOMEM;
+    m->slot_map = grown;
+    m->slot_map[m->n_slot_map] = 1;
+    *ret = (unsigned)m->n_slot_map++ * 64;
+    return 0;
 }
 
 Worker *worker_free(Worker *w)
@@ -67,6 +81,7 @@ Worker *worker_free(Worker *w)
         return NULL;
     g = w->generation;
     worker_unlink(w);
+    w->manager->slot_map[w->slot_number / 64] &= ~(UINT64_C(1) << w->slot_number % 64);
     w->manager->n_workers--;
     g->n_workers--;
     output_close(&w->out);
@@ -107,97 +122,113 @@ void worker_read_slot(Worker *w, uint64_t now_usec, BoardSlot *ret)
     }
 }
 
-/* ---- messages ---- */
-
-static void worker_on_hello(Worker *w, pid_t pid)
-{
-    if (w->phase != WORKER_ORDERED || pid <= 0 || worker_find(w->manager, pid)) {
-        w->manager->absurd_messages++;
-        return;
-    }
-    w->pid = w->out.pid = w->err.pid = pid;
-    w->phase = WORKER_SETTING_UP;
-}
-
-static void worker_on_ready(Worker *w, const LinkMessage *message)
-{
-    Manager *m = w->manager;
-    Generation *g = w->generation;
-
-    if (w->phase != WORKER_SETTING_UP) {
-        m->absurd_messages++;
-        return;
-    }
-    w->phase = WORKER_READY;
-    m->moot |= message->flags & BOARD_MOOT_LANDLOCK;
-    /* It is the latest in the listeners' lines now: the list keeps that order. */
-    worker_unlink(w);
-    worker_link(w);
-    listeners_rearm(&m->listeners);
-    if (g->state == GENERATION_FORKING) {
-        for (const Worker *other = m->workers; other; other = other->next)
-            if (other->generation == g && other->phase < WORKER_READY)
-                return;
-        reload_succeeded(m);
-    } else
-        scale(m);
-}
-
-static int on_life_line(sd_event_source *source, int fd, uint32_t events, void *userdata)
-{
-    Worker *w = userdata;
-    Manager *m = w->manager;
-    LinkMessage message;
-    pid_t pid = 0;
-    int r = link_receive(fd, &message, NULL, 0, NULL, &pid);
-
-    if (r == -EAGAIN || r == -EINTR)
-        return 0;
-    if (r == -EBADMSG) {
-        m->absurd_messages++;
-        return 0;
-    }
-    if (r <= 0) {
-        /* The other end closes when the process dies. One that closed it and lives would be out of
-         * our control. */
-        w->life_source = sd_event_source_disable_unref(w->life_source);
-        w->life_line = fd_close(w->life_line);
-        if (w->pid > 0)
-            kill(w->pid, SIGKILL);
-        else
-            worker_on_exit(w, 0, 0);
-        return 0;
-    }
-    if (message.type == LINK_HELLO)
-        worker_on_hello(w, pid);
-    else if (message.type == LINK_READY && pid == w->pid)
-        worker_on_ready(w, &message);
-    else
-        m->absurd_messages++;
-    return 0;
-}
-
-void worker_retire(Worker *w)
-{
-    if (w->phase == WORKER_RETIRED)
-        return;
-    /* The pid of one that has not been heard of yet comes with the HELLO. */
-    if (w->phase == WORKER_ORDERED)
-        on_life_line(w->life_source, w->life_line, 0, w);
-    w->phase = WORKER_RETIRED;
-    w->life_source = sd_event_source_disable_unref(w->life_source);
-    w->life_line = fd_close(w->life_line);
-}
-
-void workers_drain_links(Manager *m)
+void workers_bury(Manager *m)
 {
     Worker *next;
 
     for (Worker *w = m->workers; w; w = next) {
         next = w->next;
-        if (w->phase == WORKER_ORDERED && w->life_source)
-            on_life_line(w->life_source, w->life_line, 0, w);
+        if (w->dead)
+            worker_free(w);
     }
+}
+
+/* ---- messages ---- */
+
+void worker_retire(Worker *w)
+{
+    /* One that has not been heard of keeps its line until its HELLO: without it nobody would know
+     * whose death to look for. */
+    w->retire_asked = true;
+    if (w->phase == WORKER_ORDERED || w->phase == WORKER_RETIRED)
+        return;
+    w->phase = WORKER_RETIRED;
+    w->life_source = sd_event_source_disable_unref(w->life_source);
+    w->life_line = fd_close(w->life_line);
+}
+
+/* A worker of sound mind says HELLO and READY and nothing else. */
+static void worker_on_absurd(Worker *w)
+{
+    w->manager->absurd_messages++;
+    if (++w->n_absurd == ABSURD_MAX && w->pid > 0)
+        kill(w->pid, SIGKILL);
+}
+
+static void worker_on_hello(Worker *w, pid_t pid)
+{
+    if (w->phase != WORKER_ORDERED || pid <= 0 || worker_find(w->manager, pid)) {
+        worker_on_absurd(w);
+        return;
+    }
+    w->pid = w->out.pid = w->err.pid = pid;
+    w->phase = WORKER_SETTING_UP;
+    if (w->retire_asked)
+        worker_retire(w);
+}
+
+static void worker_on_ready(Worker *w, const LinkMessage *message)
+{
+    Manager *m = w->manager;
+
+    if (w->phase != WORKER_SETTING_UP) {
+        worker_on_absurd(w);
+        return;
+    }
+    w->phase = WORKER_READY;
+    m->moot |= message->flags & BOARD_MOOT_LANDLOCK;
+    /* It is the latest in the listeners' lines now: the list keeps that order, and we go behind it.
+     */
+    worker_unlink(w);
+    worker_link(w);
+    listeners_rearm(&m->listeners);
+    m->scale_wanted = true;
+    settle_later(m);
+}
+
+static void worker_on_line_closed(Worker *w)
+{
+    /* The other end closes when the process dies. One that closed it and lives would be out of our
+     * control. */
+    w->life_source = sd_event_source_disable_unref(w->life_source);
+    w->life_line = fd_close(w->life_line);
+    if (w->pid > 0)
+        kill(w->pid, SIGKILL);
+    else
+        worker_on_exit(w, 0, 0);
+}
+
+static void worker_read_line(Worker *w)
+{
+    LinkMessage message;
+    pid_t pid = 0;
+    int r = link_receive(w->life_line, MSG_DONTWAIT, &message, NULL, 0, NULL, &pid);
+
+    if (r == -EAGAIN || r == -EINTR)
+        return;
+    if (r == -EBADMSG)
+        worker_on_absurd(w);
+    else if (r <= 0)
+        worker_on_line_closed(w);
+    else if (message.type == LINK_HELLO)
+        worker_on_hello(w, pid);
+    else if (message.type == LINK_READY && pid == w->pid)
+        worker_on_ready(w, &message);
+    else
+        worker_on_absurd(w);
+}
+
+static int on_life_line(sd_event_source *source, int fd, uint32_t events, void *userdata)
+{
+    worker_read_line(userdata);
+    return 0;
+}
+
+void workers_drain_links(Manager *m)
+{
+    for (Worker *w = m->workers; w; w = w->next)
+        if (w->phase == WORKER_ORDERED && !w->dead && w->life_line >= 0)
+            worker_read_line(w);
 }
 
 /* ---- ordering ---- */
@@ -233,12 +264,16 @@ static int worker_new(Generation *g, int fds[static LINK_FORK_FDS], Worker **ret
     *w = (Worker){
         .manager = m,
         .generation = g,
-        .slot_number = free_slot_number(m),
         .life_line = -1,
         .out = {.fd = -1},
         .err = {.fd = -1},
         .started_usec = clock_monotonic_usec(),
     };
+    r = take_slot_number(m, &w->slot_number);
+    if (r < 0) {
+        free(w);
+        return r;
+    }
     worker_link(w);
     m->n_workers++;
     g->n_workers++;
@@ -310,90 +345,36 @@ unsigned workers_order(Generation *g, unsigned n)
 
 /* ---- death ---- */
 
-static const char *signal_name(int number)
-{
-    const char *name = sigabbrev_np(number);
-
-    return name ? name : "?";
-}
-
-static void worker_obituary(Worker *w, int code, int status, const BoardSlot *slot, bool crashed)
-{
-    Manager *m = w->manager;
-    uint64_t age_usec = clock_monotonic_usec() - w->started_usec;
-    bool busy = slot->state == WORKER_STATE_RUNNING || slot->state == WORKER_STATE_FINISHING ||
-                slot->state == WORKER_STATE_READING;
-    const char *step = code == CLD_EXITED && status != 0 ? exit_status_to_string(status) : NULL;
-    char how[96];
-    LogRecord r;
-
-    log_record_begin(&r, crashed ? LOG_WARNING : LOG_DEBUG, LOG_MESSAGE_WORKER_EXITED);
-    log_record_field(&r, "WORKER_PID", "%d", (int)w->pid);
-    log_record_field(&r, "WORKER_SLOT", "%u", w->slot_number);
-    log_record_field(&r, "GENERATION", "%u", w->generation->number);
-    log_record_field(&r, "AGE_USEC", "%llu", (unsigned long long)age_usec);
-    log_record_field(&r, "REQUESTS", "%llu", (unsigned long long)slot->requests);
-    if (code == 0)
-        snprintf(how, sizeof(how), "was never heard of");
-    else if (code == CLD_EXITED) {
-        snprintf(how, sizeof(how), "exited with status %d%s%s%s", status, step ? " (" : "",
-                 step ? step : "", step ? ")" : "");
-        log_record_field(&r, "EXIT_STATUS", "%d", status);
-        log_record_field(&r, "EXIT_NAME", "%s", step ? step : "");
-    } else {
-        snprintf(how, sizeof(how), "was killed by signal %d (SIG%s)%s", status, signal_name(status),
-                 code == CLD_DUMPED ? ", core dumped" : "");
-        log_record_field(&r, "SIGNAL", "%d", status);
-        log_record_field(&r, "SIGNAL_NAME", "SIG%s", signal_name(status));
-    }
-    if (slot->script[0])
-        log_record_field(&r, "SCRIPT", "%s", slot->script);
-    if (slot->uri[0]) {
-        log_record_field(&r, "REQUEST_METHOD", "%s", slot->method);
-        log_record_field(&r, "REQUEST_URI", "%s", slot->uri);
-    }
-    log_record_send(&r, "Worker %d %s after %llu.%03llu s and %llu requests; %s%s", (int)w->pid,
-                    how, (unsigned long long)(age_usec / USEC_PER_SEC),
-                    (unsigned long long)(age_usec % USEC_PER_SEC / USEC_PER_MSEC),
-                    (unsigned long long)slot->requests,
-                    !slot->script[0] ? "it had run no script"
-                    : busy           ? "it was running "
-                                     : "its last script was ",
-                    slot->script);
-    if (crashed)
-        m->workers_crashed++;
-}
-
 void worker_on_exit(Worker *w, int code, int status)
 {
     Manager *m = w->manager;
     Generation *g = w->generation;
-    bool was_registered = w->phase >= WORKER_READY;
+    bool was_registered = w->phase >= WORKER_READY && code != 0;
     bool crashed = code != CLD_EXITED || status != EXIT_STATUS_OK;
     uint64_t now_usec = clock_monotonic_usec();
-    BoardSlot slot;
+    BoardSlot slot = {0};
 
-    if (code == 0)
-        slot = (BoardSlot){0};
-    else
+    if (w->dead)
+        return;
+    if (code != 0)
         worker_read_slot(w, now_usec, &slot);
     m->protocol_errors += slot.protocol_errors;
-    worker_obituary(w, code, status, &slot, crashed && m->state != MANAGER_STOPPING);
-    worker_free(w);
+    /* One that was told to leave while it was being set up may fail at anything. */
+    if (w->retire_asked && slot.requests == 0 && code != CLD_KILLED && code != CLD_DUMPED)
+        crashed = false;
+    worker_obituary(w, code, status, &slot, crashed);
+    w->dead = true;
 
-    if (crashed && slot.requests == 0 && m->state != MANAGER_STOPPING)
+    if (crashed && !was_registered && g->state != GENERATION_LEAVING) {
         m->respawn_after_usec = now_usec + RESPAWN_PAUSE_USEC;
-    if (g->state == GENERATION_FORKING && crashed) {
-        snprintf(g->reason, sizeof(g->reason), "a worker could not be started: %s",
-                 code == CLD_EXITED ? (exit_status_to_string(status) ?: "unknown status")
-                                    : signal_name(status));
-        reload_refused(m, g->reason);
-    } else if (g->state == GENERATION_CURRENT) {
-        scale(m);
-    } else
-        generation_check_empty(g);
-    /* The wake-up of a connection may have died with the worker. */
-    if (was_registered)
-        scale_poke(m);
-    manager_check_stopped(m);
+        if (g->state == GENERATION_FORKING && !g->reason[0])
+            snprintf(g->reason, sizeof(g->reason), "a worker could not be started: %s",
+                     code == CLD_EXITED ? (exit_status_to_string(status) ?: "unknown status")
+                     : code == 0        ? "it was never heard of"
+                                        : (sigabbrev_np(status) ?: "?"));
+    }
+    /* Capacity first, then the connection whose wake-up may have died with the worker. */
+    m->scale_wanted = true;
+    m->poke_wanted |= was_registered;
+    settle_later(m);
 }

@@ -48,7 +48,9 @@ static unsigned policy_wanted_spare(const PolicyLimits *l)
 static unsigned policy_spawn(const PolicyLimits *l, const PolicySample *s, bool *ret_at_limit)
 {
     unsigned total = s->starting + s->idle + s->active;
-    unsigned coming = s->starting + s->idle;
+    /* An idle worker takes a connection within microseconds; one that does not (it waits for the
+     * bytes of another, or hangs) must not keep the pool from growing. */
+    unsigned coming = s->starting + (s->stalled ? 0 : s->idle);
     unsigned room = total < l->max_children ? l->max_children - total : 0;
     unsigned wanted;
 
@@ -94,7 +96,9 @@ PolicyDecision policy_decide(const PolicyLimits *l, const PolicySample *s, uint6
 
     if (l->mode == POOL_MODE_STATIC)
         return d;
-    if (s->active > 0 || s->queued > 0)
+    if (s->queued > 0 && total + d.spawn < l->max_children)
+        d.look_again_usec = now_usec + POLICY_QUEUE_LOOK_USEC;
+    else if (s->active > 0 || s->queued > 0)
         d.look_again_usec = now_usec + MIN(l->idle_timeout_usec, USEC_PER_SEC);
     else if (s->idle > keep && total > policy_floor(l))
         d.look_again_usec = MAX(s->next_unused_usec, now_usec);

@@ -28,6 +28,8 @@ typedef struct PolicySample {
     unsigned idle_unused; /* idle and without any request for idle_timeout_usec: the low-water mark
                              of idle workers */
     unsigned queued;      /* connections waiting in the listeners' queues */
+    bool
+        stalled; /* nothing has moved in the queue for a while: the idle ones do not take from it */
     uint64_t next_unused_usec; /* when the next idle worker becomes unused; USEC_INFINITY: none */
 } PolicySample;
 
@@ -38,6 +40,9 @@ typedef struct PolicyDecision {
     bool at_limit;            /* connections wait and max_children forbids growth */
     uint64_t look_again_usec; /* when to sample again without an event; USEC_INFINITY: not */
 } PolicyDecision;
+
+/* While connections wait and growth is possible, the queue is looked at so often. */
+#define POLICY_QUEUE_LOOK_USEC (10 * USEC_PER_MSEC)
 
 /** The limits of a checked configuration. */
 PolicyLimits policy_limits(const PoolConfig *c);

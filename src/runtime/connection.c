@@ -313,6 +313,7 @@ Request *connection_request(Connection *c, uint64_t now_usec)
 
     connection_claim_input(c);
     c->head_ready = false;
+    c->served = true;
     s->request = (Request){.shared = s, .connection = c};
     method = fcgi_params_get(&c->params, "REQUEST_METHOD", &n_method);
     uri = fcgi_params_get(&c->params, "REQUEST_URI", &n_uri);
@@ -392,6 +393,11 @@ ConnectionOutcome connection_end(Connection *c, uint32_t app_status, bool keep, 
 bool connection_is_idle(const Connection *c)
 {
     return fcgi_parser_is_idle(&c->parser) && !c->lingering && !c->head_ready;
+}
+
+bool connection_has_served(const Connection *c)
+{
+    return c->served;
 }
 
 uint64_t connection_last_active_usec(const Connection *c)

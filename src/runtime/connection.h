@@ -58,6 +58,9 @@ ConnectionOutcome connection_end(Connection *c, uint32_t app_status, bool keep, 
  * received. */
 bool connection_is_idle(const Connection *c);
 
+/** True when a request was run on it. */
+bool connection_has_served(const Connection *c);
+
 /** When the last byte came or went (CLOCK_MONOTONIC, from the caller's now). */
 uint64_t connection_last_active_usec(const Connection *c);
 

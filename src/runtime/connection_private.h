@@ -78,6 +78,7 @@ struct Connection {
     ConnectionShared *shared;
     int fd;
     bool head_ready; /* CONNECTION_REQUEST was returned */
+    bool served;     /* a request was run on it */
     bool reading;    /* counted in n_reading */
     bool shut;       /* shutdown(SHUT_WR) was done */
     bool lingering;

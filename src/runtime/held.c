@@ -57,7 +57,9 @@ bool held_is_overdue(const Source *source, uint64_t leaving_since_usec, uint64_t
         return true;
     if (source->lingering_since_usec > 0)
         return now_usec - source->lingering_since_usec >= LINGER_LIMIT_USEC;
+    /* A connection that has not carried a request yet is about to: only a kept one is closed
+     * between requests. */
     if (connection_is_idle(source->connection))
-        return leaving;
+        return leaving && connection_has_served(source->connection);
     return now_usec - connection_last_active_usec(source->connection) >= HEAD_LIMIT_USEC;
 }

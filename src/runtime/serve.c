@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -36,11 +37,16 @@ typedef struct Serve {
     bool leaving;
 } Serve;
 
-static volatile sig_atomic_t leave_asked;
+/* Written by the handler: a flag would be seen only after the next event. Blocking the signals
+ * instead is no way, programs that scripts start would inherit it. */
+static int leave_fd = -1;
 
 static void on_signal(int number)
 {
-    leave_asked = 1;
+    int error = errno;
+
+    eventfd_write(leave_fd, 1);
+    errno = error;
 }
 
 /* ---- requests ---- */
@@ -147,7 +153,7 @@ static void on_handover(Serve *s, int fd)
     size_t n_fds = 0;
 
     /* Several workers share this socket: another one may have taken the message. */
-    if (link_receive(fd, &m, fds, 1, &n_fds, NULL) <= 0)
+    if (link_receive(fd, MSG_DONTWAIT, &m, fds, 1, &n_fds, NULL) <= 0)
         return;
     for (size_t i = 0; i < n_fds; i++)
         serve_fresh(s, fds[i]);
@@ -206,10 +212,13 @@ static int serve_set_up(Serve *s, int life_line)
     LinkMessage ready = {.type = LINK_READY};
     int r;
 
+    leave_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (leave_fd < 0)
+        return -errno;
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGQUIT, &action, NULL);
 
-    s->fixed = calloc(s->spec->n_listen_fds + 2, sizeof(Source));
+    s->fixed = calloc(s->spec->n_listen_fds + 3, sizeof(Source));
     s->shared = connection_shared_new(s->slot, HELD_MAX, 1);
     if (!s->fixed || !s->shared)
         return -ENOMEM;
@@ -217,6 +226,8 @@ static int serve_set_up(Serve *s, int life_line)
     if (s->epoll_fd < 0)
         return -errno;
     r = add_fixed(s, SOURCE_LIFE_LINE, life_line, EPOLLIN);
+    if (r == 0)
+        r = add_fixed(s, SOURCE_LIFE_LINE, leave_fd, EPOLLIN);
     if (r == 0)
         r = add_fixed(s, SOURCE_HANDOVER, s->spec->handover_fd, EPOLLIN | EPOLLEXCLUSIVE);
     for (size_t i = 0; r == 0 && i < s->spec->n_listen_fds; i++)
@@ -287,8 +298,6 @@ static void serve_loop(Serve *s)
                                            : -1);
         Source *source = choose(s, events, n);
 
-        if (leave_asked)
-            leave(s);
         if (source)
             dispatch(s, source);
         if (s->held.n > 0) {

@@ -66,7 +66,7 @@ static int template_loop(const RuntimeSpec *spec, const Engine *engine, const Se
         int fds[LINK_FORK_MAX * LINK_FORK_FDS];
         size_t n_fds = 0;
         LinkMessage m;
-        int r = link_receive(spec->link_fd, &m, fds, ARRAY_SIZE(fds), &n_fds, NULL);
+        int r = link_receive(spec->link_fd, 0, &m, fds, ARRAY_SIZE(fds), &n_fds, NULL);
 
         if (r == 0)
             return EXIT_STATUS_OK;

@@ -147,7 +147,7 @@ class Units(GuestCase):
     nginx = False
 
     def test_systemd_analyze_verify_is_clean(self):
-        done = self.guest.run("systemd-analyze", "verify", "fpmd@www.socket", "fpmd@www.service",
+        done = self.guest.run("systemd-analyze", "verify", "--man=no", "fpmd@www.socket", "fpmd@www.service",
                               "fpmd.target")
         self.assertEqual(done.stdout + done.stderr, "")
 

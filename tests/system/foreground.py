@@ -168,8 +168,13 @@ class Foreground(GuestCase):
 
         def children():
             with open(f"/proc/{manager}/task/{manager}/children") as lines:
-                return [proc_status(p)["State"][0] + " " + proc_status(p)["Name"]
-                        for p in lines.read().split()]
+                pids = lines.read().split()
+            found = []
+            for pid in pids:
+                with contextlib.suppress(OSError):  # it has been reaped meanwhile
+                    status = proc_status(pid)
+                    found.append(status["State"][0] + " " + status["Name"])
+            return found
 
         wait_until(lambda: len(children()) == 3, 5, "only template and workers are left")
         self.assertFalse([c for c in children() if c.startswith("Z")])

@@ -51,12 +51,13 @@ class Scaling(GuestCase):
         settings = dict(pm_start_servers=2, pm_min_spare_servers=2, pm_max_spare_servers=3)
         settings.update(more)
         self.pool(name, pm="dynamic", children=8, **settings)
-        self.ask(name, "/hello.php")
+        self.guest.systemctl("start", f"fpmd@{name}.service")
 
     def test_dynamic_starts_with_start_servers(self):
         self.dynamic("dynamic")
         time.sleep(0.5)
         self.assertEqual(self.total("dynamic"), 2)
+        self.assertEqual(self.ask("dynamic", "/hello.php").text, "Hello World\n")
 
     def test_dynamic_keeps_spares_while_busy(self):
         self.dynamic("spares")

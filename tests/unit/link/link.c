@@ -32,7 +32,7 @@ START_TEST(message_carries_descriptors_and_pid)
     for (int i = 0; i < 4; i++)
         fds[i] = memfd_create("x", 0);
     ck_assert_int_eq(link_send(pair[1], &sent, fds, 4), 0);
-    ck_assert_int_eq(link_receive(pair[0], &got, peer_fds, 4, &n, &pid), 1);
+    ck_assert_int_eq(link_receive(pair[0], MSG_DONTWAIT, &got, peer_fds, 4, &n, &pid), 1);
     ck_assert_uint_eq(got.type, LINK_FORK);
     ck_assert_uint_eq(got.count, 2);
     ck_assert_uint_eq(got.flags, 5);
@@ -43,9 +43,9 @@ START_TEST(message_carries_descriptors_and_pid)
         ck_assert_uint_eq(inode(fds[i]), inode(peer_fds[i]));
         ck_assert_int_eq(fcntl(peer_fds[i], F_GETFD), FD_CLOEXEC);
     }
-    ck_assert_int_eq(link_receive(pair[0], &got, NULL, 0, NULL, NULL), -EAGAIN);
+    ck_assert_int_eq(link_receive(pair[0], MSG_DONTWAIT, &got, NULL, 0, NULL, NULL), -EAGAIN);
     close(pair[1]);
-    ck_assert_int_eq(link_receive(pair[0], &got, NULL, 0, NULL, NULL), 0);
+    ck_assert_int_eq(link_receive(pair[0], MSG_DONTWAIT, &got, NULL, 0, NULL, NULL), 0);
 }
 END_TEST
 
@@ -61,7 +61,7 @@ START_TEST(pid_is_the_senders)
         _exit(link_send(pair[1], &m, NULL, 0) == 0 ? 0 : 1);
     waitpid(child, &status, 0);
     ck_assert_int_eq(status, 0);
-    ck_assert_int_eq(link_receive(pair[0], &m, NULL, 0, NULL, &pid), 1);
+    ck_assert_int_eq(link_receive(pair[0], MSG_DONTWAIT, &m, NULL, 0, NULL, &pid), 1);
     ck_assert_int_eq(pid, child);
 }
 END_TEST
@@ -78,25 +78,25 @@ START_TEST(absurd_messages)
     close(before);
 
     ck_assert_int_eq(send(pair[1], "short", 5, 0), 5);
-    ck_assert_int_eq(link_receive(pair[0], &got, NULL, 0, NULL, NULL), -EBADMSG);
+    ck_assert_int_eq(link_receive(pair[0], MSG_DONTWAIT, &got, NULL, 0, NULL, NULL), -EBADMSG);
 
     m.type = _LINK_TYPE_MAX;
     ck_assert_int_eq(link_send(pair[1], &m, &fd, 1), 0);
-    ck_assert_int_eq(link_receive(pair[0], &got, NULL, 0, NULL, NULL), -EBADMSG);
+    ck_assert_int_eq(link_receive(pair[0], MSG_DONTWAIT, &got, NULL, 0, NULL, NULL), -EBADMSG);
 
     m.type = 0;
     ck_assert_int_eq(link_send(pair[1], &m, &fd, 1), 0);
-    ck_assert_int_eq(link_receive(pair[0], &got, NULL, 0, NULL, NULL), -EBADMSG);
+    ck_assert_int_eq(link_receive(pair[0], MSG_DONTWAIT, &got, NULL, 0, NULL, NULL), -EBADMSG);
 
     m.type = LINK_HELLO;
     m.version = LINK_VERSION + 1;
     ck_assert_int_eq(send(pair[1], &m, sizeof(m), 0), (int)sizeof(m));
-    ck_assert_int_eq(link_receive(pair[0], &got, NULL, 0, NULL, NULL), -EBADMSG);
+    ck_assert_int_eq(link_receive(pair[0], MSG_DONTWAIT, &got, NULL, 0, NULL, NULL), -EBADMSG);
 
     /* More descriptors than asked for: the rest is closed, the message counts. */
     m.version = LINK_VERSION;
     ck_assert_int_eq(link_send(pair[1], &m, &fd, 1), 0);
-    ck_assert_int_eq(link_receive(pair[0], &got, NULL, 0, NULL, NULL), 1);
+    ck_assert_int_eq(link_receive(pair[0], MSG_DONTWAIT, &got, NULL, 0, NULL, NULL), 1);
 
     ck_assert_int_eq(dup(fd), before);
 }
@@ -110,7 +110,7 @@ START_TEST(text_is_always_terminated)
     ck_assert_int_eq(link_pair(pair), 0);
     memset(m.text, 'x', sizeof(m.text));
     ck_assert_int_eq(link_send(pair[1], &m, NULL, 0), 0);
-    ck_assert_int_eq(link_receive(pair[0], &got, NULL, 0, NULL, NULL), 1);
+    ck_assert_int_eq(link_receive(pair[0], MSG_DONTWAIT, &got, NULL, 0, NULL, NULL), 1);
     ck_assert_uint_eq(strlen(got.text), sizeof(got.text) - 1);
 }
 END_TEST

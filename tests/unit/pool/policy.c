@@ -77,6 +77,21 @@ START_TEST(decisions)
 }
 END_TEST
 
+/* Idle workers that do not take what waits (one waits for the bytes of its connection, or hangs) do
+ * not count. */
+START_TEST(a_stalled_queue_grows_the_pool)
+{
+    PolicySample s = {.idle = 1, .queued = 1, .next_unused_usec = USEC_INFINITY};
+
+    ck_assert_uint_eq(policy_decide(&on_demand, &s, 0).spawn, 0);
+    ck_assert_uint_eq(policy_decide(&on_demand, &s, 0).look_again_usec, POLICY_QUEUE_LOOK_USEC);
+    s.stalled = true;
+    ck_assert_uint_eq(policy_decide(&on_demand, &s, 0).spawn, 1);
+    s.starting = 1;
+    ck_assert_uint_eq(policy_decide(&on_demand, &s, 0).spawn, 0);
+}
+END_TEST
+
 START_TEST(spawn_rate_bounds_what_is_starting)
 {
     PolicyLimits l = on_demand;
@@ -156,6 +171,7 @@ static Suite *policy_suite(void)
     TCase *t = tcase_create("all");
 
     tcase_add_loop_test(t, decisions, 0, ARRAY_SIZE(cases));
+    tcase_add_test(t, a_stalled_queue_grows_the_pool);
     tcase_add_test(t, spawn_rate_bounds_what_is_starting);
     tcase_add_test(t, initial_workers);
     tcase_add_test(t, quiet_pools_are_left_alone);

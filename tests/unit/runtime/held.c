@@ -1,3 +1,4 @@
+#include "fcgi/client.h"
 #include "runtime/held.h"
 #include "../run.h"
 
@@ -75,12 +76,32 @@ START_TEST(the_most_silent_makes_room)
 }
 END_TEST
 
+static void serve_one(Connection *connection, int peer)
+{
+    static const char *const params[] = {"REQUEST_METHOD", "GET", NULL};
+    _cleanup_buffer_ Buffer b = {0};
+
+    ck_assert_int_eq(fcgi_client_begin(&b, 1, FCGI_RESPONDER, FCGI_KEEP_CONN), 0);
+    ck_assert_int_eq(fcgi_client_params(&b, 1, params), 0);
+    ck_assert_int_eq(fcgi_client_stream_end(&b, FCGI_STDIN, 1), 0);
+    ck_assert_int_eq(write(peer, b.data, b.size), (ssize_t)b.size);
+    ck_assert_int_eq(connection_receive(connection, 100 * SEC), CONNECTION_REQUEST);
+    connection_request(connection, 100 * SEC);
+    ck_assert_int_eq(connection_end(connection, 0, true, 100 * SEC), CONNECTION_WAIT);
+}
+
 START_TEST(overdue)
 {
     Source *source = &held.places[0];
     int peer = hold_one(100 * SEC, 0);
 
-    /* An idle kept connection may stay for ever, until the worker leaves. */
+    /* A fresh connection that has said nothing yet: the request that it was made for may be on its
+     * way. */
+    ck_assert(!held_is_overdue(source, 101 * SEC, 105 * SEC));
+    ck_assert(held_is_overdue(source, 101 * SEC, 106 * SEC));
+
+    /* A kept one may stay for ever, until the worker leaves. */
+    serve_one(source->connection, peer);
     ck_assert(!held_is_overdue(source, 0, 100000 * SEC));
     ck_assert(held_is_overdue(source, 101 * SEC, 101 * SEC));
 
