@@ -107,6 +107,9 @@ void generation_leave(Generation *g)
         m->current = NULL;
     if (m->coming == g)
         m->coming = NULL;
+    /* Told once is enough: a limit that runs for its template goes on. */
+    if (g->state == GENERATION_LEAVING)
+        return;
     g->state = GENERATION_LEAVING;
     g->timeout_source = sd_event_source_disable_unref(g->timeout_source);
     for (Worker *w = m->workers; w; w = w->next)

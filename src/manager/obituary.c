@@ -15,6 +15,19 @@ static const char *signal_name(int number)
     return name ? name : "?";
 }
 
+/* No HELLO came, so there is neither a pid nor a status. */
+static void unborn_obituary(const Worker *w)
+{
+    LogRecord r;
+
+    log_record_begin(&r, LOG_WARNING, LOG_MESSAGE_WORKER_EXITED);
+    log_record_field(&r, "GENERATION", "%u", w->generation->number);
+    log_record_field(&r, "WORKER_SLOT", "%u", w->slot_number);
+    log_record_send(
+        &r, "A worker of generation %u could not be forked, or ended before it was heard of",
+        w->generation->number);
+}
+
 void worker_obituary(Worker *w, int code, int status, const BoardSlot *slot, bool crashed)
 {
     Manager *m = w->manager;
@@ -25,15 +38,18 @@ void worker_obituary(Worker *w, int code, int status, const BoardSlot *slot, boo
     char how[96];
     LogRecord r;
 
+    m->workers_crashed += crashed;
+    if (code == 0) {
+        unborn_obituary(w);
+        return;
+    }
     log_record_begin(&r, crashed ? LOG_WARNING : LOG_DEBUG, LOG_MESSAGE_WORKER_EXITED);
     log_record_field(&r, "WORKER_PID", "%d", (int)w->pid);
     log_record_field(&r, "WORKER_SLOT", "%u", w->slot_number);
     log_record_field(&r, "GENERATION", "%u", w->generation->number);
     log_record_field(&r, "AGE_USEC", "%llu", (unsigned long long)age_usec);
     log_record_field(&r, "REQUESTS", "%llu", (unsigned long long)slot->requests);
-    if (code == 0)
-        snprintf(how, sizeof(how), "was never heard of");
-    else if (code == CLD_EXITED) {
+    if (code == CLD_EXITED) {
         snprintf(how, sizeof(how), "exited with status %d%s%s%s", status, step ? " (" : "",
                  step ? step : "", step ? ")" : "");
         log_record_field(&r, "EXIT_STATUS", "%d", status);
@@ -58,6 +74,4 @@ void worker_obituary(Worker *w, int code, int status, const BoardSlot *slot, boo
                     : busy           ? "it was running "
                                      : "its last script was ",
                     slot->script);
-    if (crashed)
-        m->workers_crashed++;
 }

@@ -111,8 +111,8 @@ static void look_again_at(Manager *m, uint64_t usec)
         return;
     }
     if (!m->scale_source) {
-        r = sd_event_add_time(m->event, &m->scale_source, CLOCK_MONOTONIC, usec, 0, on_scale_time,
-                              m);
+        r = sd_event_add_time(m->event, &m->scale_source, CLOCK_MONOTONIC, usec, USEC_PER_MSEC,
+                              on_scale_time, m);
         if (r >= 0)
             sd_event_source_set_priority(m->scale_source, PRIORITY_TIMER);
     } else {

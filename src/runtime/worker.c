@@ -14,6 +14,9 @@
 
 _noreturn_ static void worker_fail(ExitStatus status, int error)
 {
+    /* The manager has closed its end: we were told to leave before we began, or it is gone. */
+    if (error == -EPIPE)
+        _exit(EXIT_STATUS_OK);
     log_error("Worker cannot be set up, step %s: %s", exit_status_to_string(status),
               strerror(-error));
     _exit(status);
