@@ -49,6 +49,18 @@ void held_add(Held *h, Connection *connection, uint64_t lingering_since_usec)
     }
 }
 
+bool held_is_timed(const Held *h)
+{
+    for (size_t i = 0; i < HELD_MAX; i++) {
+        const Source *source = &h->places[i];
+
+        if (source->connection &&
+            (source->lingering_since_usec > 0 || !connection_is_idle(source->connection)))
+            return true;
+    }
+    return false;
+}
+
 bool held_is_overdue(const Source *source, uint64_t leaving_since_usec, uint64_t now_usec)
 {
     bool leaving = leaving_since_usec > 0;

@@ -35,6 +35,12 @@ typedef struct Held {
 /** Takes the connection; it is closed when the epoll does not take it. */
 void held_add(Held *h, Connection *connection, uint64_t lingering_since_usec);
 
+/**
+ * Whether the time of any held connection is limited, so that it must be looked at again.
+ * Kept-alive ones between requests may stay for ever, and a wait without a timer is cheaper.
+ */
+bool held_is_timed(const Held *h);
+
 /** Closes the connection of a place and frees the place. */
 void held_release(Held *h, Source *source);
 

@@ -21,6 +21,7 @@
 /* After so many other connections a held one that has bytes has its turn. */
 #define HELD_TURN         4
 #define LEAVING_WAIT_MSEC 100
+#define SWEEP_MSEC        1000
 
 typedef struct Serve {
     const RuntimeSpec *spec;
@@ -31,6 +32,8 @@ typedef struct Serve {
     Source *fixed;
     size_t n_fixed;
     Held held;
+    bool timed; /* the time of a held connection is limited */
+    uint64_t swept_usec;
     unsigned passed_over; /* times that a held connection with bytes waited for others */
     uint64_t requests;
     uint64_t leaving_since_usec;
@@ -111,9 +114,10 @@ static void serve_fresh(Serve *s, int fd)
         if (!s->leaving && poll(&p, 1, FRESH_WAIT_MSEC) > 0)
             outcome = advance(s, connection);
     }
-    if (outcome == CONNECTION_WAIT || outcome == CONNECTION_LINGER)
+    if (outcome == CONNECTION_WAIT || outcome == CONNECTION_LINGER) {
+        s->timed |= outcome == CONNECTION_LINGER || !connection_is_idle(connection);
         held_add(&s->held, connection, outcome == CONNECTION_LINGER ? clock_monotonic_usec() : 0);
-    else
+    } else
         connection_free(connection);
 }
 
@@ -286,28 +290,38 @@ static Source *choose(Serve *s, const struct epoll_event *events, int n)
     return best;
 }
 
+/* Looks at the held connections when one of them has become limited in time, then every second
+ * while one is. */
+static void watch_held(Serve *s, const Source *last)
+{
+    uint64_t now_usec;
+
+    if (s->held.n == 0)
+        s->timed = false;
+    else if (last && last->kind == SOURCE_HELD && last->connection &&
+             (last->lingering_since_usec > 0 || !connection_is_idle(last->connection)))
+        s->timed = true;
+    if (!s->timed && !s->leaving)
+        return;
+    now_usec = clock_monotonic_usec();
+    if (s->leaving || now_usec - s->swept_usec >= USEC_PER_SEC) {
+        sweep_held(s, now_usec);
+        s->swept_usec = now_usec;
+        s->timed = held_is_timed(&s->held);
+    }
+}
+
 static void serve_loop(Serve *s)
 {
-    uint64_t swept_usec = 0;
-
     while (!s->leaving || s->held.n > 0) {
         struct epoll_event events[32];
-        int n = epoll_wait(s->epoll_fd, events, ARRAY_SIZE(events),
-                           s->leaving      ? LEAVING_WAIT_MSEC
-                           : s->held.n > 0 ? 1000
-                                           : -1);
+        int limit_msec = s->leaving ? LEAVING_WAIT_MSEC : s->timed ? SWEEP_MSEC : -1;
+        int n = epoll_wait(s->epoll_fd, events, ARRAY_SIZE(events), limit_msec);
         Source *source = choose(s, events, n);
 
         if (source)
             dispatch(s, source);
-        if (s->held.n > 0) {
-            uint64_t now_usec = clock_monotonic_usec();
-
-            if (s->leaving || now_usec - swept_usec >= USEC_PER_SEC) {
-                sweep_held(s, now_usec);
-                swept_usec = now_usec;
-            }
-        }
+        watch_held(s, source);
     }
 }
 

@@ -102,10 +102,12 @@ START_TEST(overdue)
 
     /* A kept one may stay for ever, until the worker leaves. */
     serve_one(source->connection, peer);
+    ck_assert(!held_is_timed(&held));
     ck_assert(!held_is_overdue(source, 0, 100000 * SEC));
     ck_assert(held_is_overdue(source, 101 * SEC, 101 * SEC));
 
     source->lingering_since_usec = 100 * SEC;
+    ck_assert(held_is_timed(&held));
     ck_assert(!held_is_overdue(source, 0, 104 * SEC));
     ck_assert(held_is_overdue(source, 0, 105 * SEC));
     ck_assert(!held_is_overdue(source, 101 * SEC, 101 * SEC));
@@ -121,6 +123,7 @@ START_TEST(half_a_head)
 
     ck_assert_int_eq(write(peer, "\1\1\0\1\0\10\0", 7), 7);
     ck_assert_int_eq(connection_receive(source->connection, 100 * SEC), CONNECTION_WAIT);
+    ck_assert(held_is_timed(&held));
     ck_assert(!held_is_overdue(source, 0, 159 * SEC));
     ck_assert(held_is_overdue(source, 0, 160 * SEC));
     ck_assert(!held_is_overdue(source, 101 * SEC, 105 * SEC));
