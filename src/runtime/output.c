@@ -54,12 +54,18 @@ static int send_all(int fd, int flags, struct iovec *v, size_t n)
 
 int output_flush(Output *o, int fd, int flags)
 {
-    struct iovec v = {.iov_base = o->data, .iov_len = o->used};
+    size_t done = 0;
     int r = 0;
 
     close_record(o);
-    if (o->used > 0)
-        r = send_all(fd, flags, &v, 1);
+    while (done < o->used && r == 0) {
+        ssize_t sent = send(fd, o->data + done, o->used - done, MSG_NOSIGNAL | flags);
+
+        if (sent >= 0)
+            done += (size_t)sent;
+        else if (errno != EINTR)
+            r = -errno;
+    }
     output_reset(o);
     return r;
 }

@@ -65,54 +65,58 @@ static void leave(Serve *s)
             epoll_ctl(s->epoll_fd, EPOLL_CTL_DEL, s->fixed[i].fd, NULL);
 }
 
-static ConnectionOutcome run_request(Serve *s, Connection *connection)
+/* *now_usec is when the request begins, and then when it has ended: the clock is read once per
+ * request. */
+static ConnectionOutcome run_request(Serve *s, Connection *connection, uint64_t *now_usec)
 {
-    Request *request = connection_request(connection, clock_monotonic_usec());
+    Request *request = connection_request(connection, *now_usec);
     int status = s->engine->run(request);
-    bool keep;
 
     s->requests++;
     if (status < 0 || (s->spec->max_requests > 0 && s->requests >= s->spec->max_requests))
         leave(s);
-    keep = !s->leaving;
-    return connection_end(connection, status < 0 ? 255 : (uint32_t)status, keep,
-                          clock_monotonic_usec());
+    *now_usec = clock_monotonic_usec();
+    return connection_end(connection, status < 0 ? 255 : (uint32_t)status, !s->leaving, *now_usec);
+}
+
+static void log_broken(const char *error)
+{
+    LogRecord r;
+
+    log_record_begin(&r, LOG_NOTICE, LOG_MESSAGE_PROTOCOL_ERROR);
+    log_record_field(&r, "WORKER_PID", "%d", (int)getpid());
+    log_record_field(&r, "REASON", "%s", error);
+    log_record_send(&r, "Connection closed, its bytes are not FastCGI: %s", error);
 }
 
 /* Goes as far as the bytes that are there allow. */
-static ConnectionOutcome advance(Serve *s, Connection *connection)
+static ConnectionOutcome advance(Serve *s, Connection *connection, uint64_t now_usec)
 {
-    ConnectionOutcome outcome = connection_receive(connection, clock_monotonic_usec());
+    ConnectionOutcome outcome = connection_receive(connection, now_usec);
 
     while (outcome == CONNECTION_REQUEST)
-        outcome = run_request(s, connection);
-    if (outcome == CONNECTION_CLOSED && connection_error(connection)) {
-        LogRecord r;
-
-        log_record_begin(&r, LOG_NOTICE, LOG_MESSAGE_PROTOCOL_ERROR);
-        log_record_field(&r, "WORKER_PID", "%d", (int)getpid());
-        log_record_field(&r, "REASON", "%s", connection_error(connection));
-        log_record_send(&r, "Connection closed, its bytes are not FastCGI: %s",
-                        connection_error(connection));
-    }
+        outcome = run_request(s, connection, &now_usec);
+    if (outcome == CONNECTION_CLOSED && connection_error(connection))
+        log_broken(connection_error(connection));
     return outcome;
 }
 
 static void serve_fresh(Serve *s, int fd)
 {
-    Connection *connection = connection_new(s->shared, fd, clock_monotonic_usec());
+    uint64_t now_usec = clock_monotonic_usec();
+    Connection *connection = connection_new(s->shared, fd, now_usec);
     ConnectionOutcome outcome;
 
     if (!connection) {
         log_error("Not enough memory for a connection, closing it");
         return;
     }
-    outcome = advance(s, connection);
+    outcome = advance(s, connection, now_usec);
     if (outcome == CONNECTION_WAIT && connection_is_idle(connection)) {
         struct pollfd p = {.fd = fd, .events = POLLIN};
 
         if (!s->leaving && poll(&p, 1, FRESH_WAIT_MSEC) > 0)
-            outcome = advance(s, connection);
+            outcome = advance(s, connection, clock_monotonic_usec());
     }
     if (outcome == CONNECTION_WAIT || outcome == CONNECTION_LINGER) {
         s->timed |= outcome == CONNECTION_LINGER || !connection_is_idle(connection);
@@ -127,7 +131,7 @@ static void on_held(Serve *s, Source *source)
 
     if (!source->connection) /* released by an earlier event of the same round */
         return;
-    outcome = advance(s, source->connection);
+    outcome = advance(s, source->connection, clock_monotonic_usec());
     if (outcome == CONNECTION_CLOSED)
         held_release(&s->held, source);
     else if (outcome == CONNECTION_LINGER && source->lingering_since_usec == 0)
