@@ -1,7 +1,9 @@
 """Start, stop, restart, reload and crashes: what happens to requests, and that the socket survives all."""
 
+import contextlib
 import json
 import re
+import socket
 import threading
 import time
 
@@ -196,6 +198,28 @@ class Lifecycle(GuestCase):
         wait_until(lambda: self.status("template")["idle"] == 2, 5, "two idle workers")
         self.assertEqual(self.ask("template", "/hello.php").text, "Hello World\n")
 
+    def test_a_killed_template_is_replaced_though_the_file_is_bad(self):
+        """What runs is known to be good; the file counts at the next reload."""
+        self.pool("running", pm="ondemand", children=4)
+        self.ask("running", "/hello.php")
+        good = self.guest.read("/etc/fpmd/conf.d/running.conf")
+        self.guest.write("/etc/fpmd/conf.d/running.conf", good + "nonsense = 1\n")
+        _, templates, _ = self.pids("running")
+        self.guest.run("kill", "-KILL", inner_pid(templates[0]))
+        wait_until(lambda: self.status("running")["generation"] == 2, 5, "a second generation")
+        self.assertEqual(self.ask("running", "/hello.php").text, "Hello World\n")
+
+    def test_a_stop_in_the_middle_of_a_start_ends(self):
+        self.pool("early", children=64, start=False)
+        for delay in (0.03, 0.06, 0.09, 0.12):
+            self.guest.systemctl("start", "--no-block", "fpmd@early.service")
+            time.sleep(delay)
+            start = time.monotonic()
+            self.guest.systemctl("stop", "fpmd@early.service")
+            self.assertLess(time.monotonic() - start, 10)
+        self.guest.systemctl("start", "fpmd@early.service")
+        wait_until(lambda: self.status("early")["idle"] == 64, 10, "all workers")
+
     # ---- a start that fails ----
 
     def test_a_bad_pool_file_keeps_the_socket_and_the_waiting_client(self):
@@ -250,6 +274,63 @@ class Lifecycle(GuestCase):
         self.assertEqual(self.ask("old", "/hello.php").text, "Hello World\n")
         self.assertEqual(slow.result().status, 200)
         wait_until(lambda: len(self.pids("old")[1]) == 1, 5, "the old template has gone")
+
+    def test_a_fresh_connection_survives_a_reload(self):
+        """One that a worker has accepted and that is still silent is no kept connection between requests."""
+        self.pool("fresh", children=2)
+        self.ask("fresh", "/hello.php")
+        clients = []
+        for _ in range(10):
+            client = socket.socket(socket.AF_UNIX)
+            client.settimeout(10)
+            client.connect(str(self.socket("fresh")))
+            clients.append(client)
+        time.sleep(0.1)
+        self.guest.systemctl("reload", "fpmd@fresh")
+        for client in clients:
+            client.sendall(fastcgi.begin() + fastcgi.stream(
+                fastcgi.PARAMS, fastcgi.pairs(fastcgi.script_params("/hello.php")))
+                + fastcgi.stream(fastcgi.STDIN, b""))
+        for client in clients:
+            answer = b""
+            while chunk := client.recv(65536):
+                answer += chunk
+            client.close()
+            self.assertIn(b"Hello World", answer)
+
+    def test_each_reload_gets_its_own_answer(self):
+        self.pool("answers", children=2)
+        self.ask("answers", "/hello.php")
+        good = self.guest.read("/etc/fpmd/conf.d/answers.conf")
+        first = Background(self.guest.run, "fpmctl", "reload", "answers", check=False)
+        time.sleep(0.02)
+        self.guest.write("/etc/fpmd/conf.d/answers.conf", good + "nonsense = 1\n")
+        second = self.guest.run("fpmctl", "reload", "answers", check=False)
+        self.assertEqual(second.returncode, 1, second.stdout + second.stderr)
+        self.assertIn("nonsense", second.stdout + second.stderr)
+        first.result()
+
+    def test_a_crash_of_a_request_does_not_refuse_a_reload(self):
+        self.pool("crashes", children=16)
+        self.ask("crashes", "/hello.php")
+        stop = threading.Event()
+
+        def crash():
+            while not stop.is_set():
+                with contextlib.suppress(Exception):
+                    self.ask("crashes", "/crash.php", query="signal=11")
+
+        threads = [threading.Thread(target=crash) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        try:
+            for _ in range(5):
+                self.guest.systemctl("reload", "fpmd@crashes")
+        finally:
+            stop.set()
+            for thread in threads:
+                thread.join()
+        self.assertEqual(self.ask("crashes", "/hello.php").text, "Hello World\n")
 
     def test_a_bad_reload_is_refused_and_changes_nothing(self):
         self.pool("refused", children=2, env__ROUND="1")

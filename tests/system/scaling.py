@@ -102,6 +102,18 @@ class Scaling(GuestCase):
             wait_until(lambda: self.total("burst") == 0, 10, "no worker", step=0.1)
         self.fail(f"the last of 16 requests began after {spans} s")
 
+    def test_an_idle_worker_that_hangs_does_not_keep_others_waiting(self):
+        self.pool("hangs", pm="ondemand", children=16, pm_process_idle_timeout="60s")
+        self.ask("hangs", "/hello.php")
+        _, _, workers = self.pids("hangs")
+        self.guest.run("kill", "-STOP", inner_pid(workers[0]))
+        try:
+            start = time.monotonic()
+            self.assertEqual(self.ask("hangs", "/hello.php").text, "Hello World\n")
+            self.assertLess(time.monotonic() - start, 2)
+        finally:
+            self.guest.run("kill", "-CONT", inner_pid(workers[0]), check=False)
+
     def test_ondemand_keeps_to_its_limit(self):
         self.idle_ondemand("few", children=3)
         answers = self.waits("few", 9, 200)
