@@ -31,10 +31,10 @@ int config_check_pool_name(const char *name)
 {
     static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
                                   "abcdefghijklmnopqrstuvwxyz"
-                                  "0123456789_.";
+                                  "0123456789_.-";
     size_t n = strspn(name, allowed);
 
-    return n == 0 || n > 64 || name[n] || name[0] == '.' ? -EINVAL : 0;
+    return n == 0 || n > 64 || name[n] || name[0] == '.' || name[0] == '-' ? -EINVAL : 0;
 }
 
 PoolConfig *pool_config_new(const char *name)

@@ -269,14 +269,26 @@ int config_resolve_ids(const PoolConfig *c, bool privileged, ConfigIssues *issue
     return 0;
 }
 
+/* The folders that ProtectHome= hides (systemd.exec(5)): the most likely reason in the unit's
+ * sandbox. */
+static const char *hidden_hint(const char *path)
+{
+    static const char *const hidden[] = {"/home/", "/root/", "/run/user/"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(hidden); i++)
+        if (strncmp(path, hidden[i], strlen(hidden[i])) == 0)
+            return "; ProtectHome= of the service unit hides it, see fpmd(8)";
+    return "";
+}
+
 static bool check_kind(const PoolConfig *c, ConfigIssues *issues, const char *directive,
                        const char *path, mode_t kind)
 {
     struct stat st;
 
     if (stat(path, &st) < 0)
-        add(c, issues, CONFIG_ERROR, directive, "%s: %s, expected %s", path, strerror(errno),
-            kind == S_IFDIR ? "a folder" : "a file");
+        add(c, issues, CONFIG_ERROR, directive, "%s: %s, expected %s%s", path, strerror(errno),
+            kind == S_IFDIR ? "a folder" : "a file", hidden_hint(path));
     else if ((st.st_mode & S_IFMT) != kind)
         add(c, issues, CONFIG_ERROR, directive, "%s is not %s", path,
             kind == S_IFDIR ? "a folder" : "a regular file");

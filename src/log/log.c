@@ -1,5 +1,6 @@
 #include "log/log.h"
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "log/journal.h"
 #include "log/ring.h"
@@ -14,6 +15,9 @@
 /* Fields leave this much of a record to its text. */
 #define MESSAGE_RESERVE 4096
 
+/* Between two records about dropped ones. */
+#define TELL_DISTANCE_USEC (1 * USEC_PER_SEC)
+
 _Static_assert(MESSAGE_RESERVE < LOG_RECORD_MAX, "fields have room too");
 
 static struct {
@@ -22,7 +26,7 @@ static struct {
     int fd;        /* -1: stderr */
     bool fd_given; /* fd belongs to the caller of log_open() */
     Ring ring;
-    uint64_t dropped, dropped_told;
+    uint64_t dropped, dropped_told, tell_after_usec;
 } logger = {
     .identifier = "fpmd",
     .max_priority = LOG_DEBUG,
@@ -46,6 +50,8 @@ const char *log_message_subject(LogMessage message)
 {
     return (unsigned)message < ARRAY_SIZE(messages) ? messages[message].subject : "";
 }
+
+static int tell_dropped(void);
 
 int log_open(const LogOptions *options)
 {
@@ -74,6 +80,8 @@ int log_open(const LogOptions *options)
 
 void log_close(void)
 {
+    logger.tell_after_usec = 0;
+    tell_dropped();
     if (!logger.fd_given)
         fd_close(logger.fd);
     logger.fd = -1;
@@ -202,14 +210,23 @@ static int deliver_text(int priority, LogMessage message, const char *format, ..
 static int tell_dropped(void)
 {
     uint64_t n = logger.dropped - logger.dropped_told;
+    uint64_t now_usec;
     int r = 0;
 
-    if (n > 0 && is_wanted(LOG_WARNING))
+    if (n == 0)
+        return 0;
+    /* Else the counts would take the place of the records that the journal could take. */
+    now_usec = clock_monotonic_usec();
+    if (now_usec < logger.tell_after_usec)
+        return 0;
+    if (is_wanted(LOG_WARNING))
         r = deliver_text(LOG_WARNING, LOG_MESSAGE_RECORDS_DROPPED,
                          "%llu records were dropped, the log did not take them in time",
                          (unsigned long long)n);
-    if (r == 0)
+    if (r == 0) {
         logger.dropped_told += n;
+        logger.tell_after_usec = now_usec + TELL_DISTANCE_USEC;
+    }
     return r;
 }
 

@@ -98,8 +98,8 @@ static int parse_arguments(int argc, char **argv, ManagerOptions *o, Action *ret
     }
     if (config_check_pool_name(o->pool) < 0) {
         fprintf(stderr,
-                "fpmd: \"%s\" cannot be the name of a pool: up to 64 of A-Z a-z 0-9 _ . are "
-                "possible, not beginning with a dot\n",
+                "fpmd: \"%s\" cannot be the name of a pool: up to 64 of A-Z a-z 0-9 _ . - are "
+                "possible, not beginning with . or -\n",
                 o->pool);
         return EXIT_STATUS_USAGE;
     }

@@ -36,6 +36,14 @@ ConnectionShared *connection_shared_free(ConnectionShared *s)
     return NULL;
 }
 
+void connection_shared_disown(ConnectionShared *s)
+{
+    static BoardSlot nobodys;
+
+    s->slot = &nobodys;
+    s->request.gone = true;
+}
+
 static uint32_t resting_state(const ConnectionShared *s)
 {
     return s->n_reading > 0 ? WORKER_STATE_READING : WORKER_STATE_IDLE;

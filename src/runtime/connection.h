@@ -24,6 +24,10 @@ ConnectionShared *connection_shared_new(BoardSlot *slot, unsigned max_connection
 ConnectionShared *connection_shared_free(ConnectionShared *s);
 DEFINE_CLEANUP(ConnectionShared, connection_shared_free)
 
+/** In the child of a fork that a script made: nothing of the worker's is touched any more, neither
+ * connections nor slot. */
+void connection_shared_disown(ConnectionShared *s);
+
 typedef enum ConnectionOutcome {
     CONNECTION_WAIT,    /* come back when the socket is readable */
     CONNECTION_REQUEST, /* a head is complete: run connection_request(), then connection_end() */

@@ -1,6 +1,7 @@
 #include "runtime/serve.h"
 
 #include "base/clock.h"
+#include "base/exit_status.h"
 #include "base/fd.h"
 #include "link/message.h"
 #include "log/log.h"
@@ -9,6 +10,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -44,6 +46,16 @@ typedef struct Serve {
  * instead is no way, programs that scripts start would inherit it. */
 static int leave_fd = -1;
 
+/* A script may fork, by FFI for example; its child shares our sockets and our slot. */
+static ConnectionShared *shared_by_forks;
+static bool is_fork;
+
+static void on_fork_child(void)
+{
+    is_fork = true;
+    connection_shared_disown(shared_by_forks);
+}
+
 static void on_signal(int number)
 {
     int error = errno;
@@ -72,6 +84,8 @@ static ConnectionOutcome run_request(Serve *s, Connection *connection, uint64_t 
     Request *request = connection_request(connection, *now_usec);
     int status = s->engine->run(request);
 
+    if (is_fork)
+        _exit(status < 0 ? EXIT_STATUS_FAILURE : status & 0xff);
     s->requests++;
     if (status < 0 || (s->spec->max_requests > 0 && s->requests >= s->spec->max_requests))
         leave(s);
@@ -79,14 +93,32 @@ static ConnectionOutcome run_request(Serve *s, Connection *connection, uint64_t 
     return connection_end(connection, status < 0 ? 255 : (uint32_t)status, !s->leaving, *now_usec);
 }
 
+/* At most one record a second: whoever can connect could fill the journal. The slot counts them
+ * all. */
 static void log_broken(const char *error)
 {
+    static uint64_t told_usec, unsaid;
+    uint64_t now_usec = clock_monotonic_usec();
     LogRecord r;
+
+    if (told_usec > 0 && now_usec - told_usec < USEC_PER_SEC) {
+        unsaid++;
+        return;
+    }
+    told_usec = now_usec;
 
     log_record_begin(&r, LOG_NOTICE, LOG_MESSAGE_PROTOCOL_ERROR);
     log_record_field(&r, "WORKER_PID", "%d", (int)getpid());
     log_record_field(&r, "REASON", "%s", error);
-    log_record_send(&r, "Connection closed, its bytes are not FastCGI: %s", error);
+    log_record_field(&r, "UNSAID", "%llu", (unsigned long long)unsaid);
+    if (unsaid > 0)
+        log_record_send(&r,
+                        "Connection closed, its bytes are not FastCGI: %s; %llu more since the "
+                        "last such record",
+                        error, (unsigned long long)unsaid);
+    else
+        log_record_send(&r, "Connection closed, its bytes are not FastCGI: %s", error);
+    unsaid = 0;
 }
 
 /* Goes as far as the bytes that are there allow. */
@@ -230,6 +262,10 @@ static int serve_set_up(Serve *s, int life_line)
     s->shared = connection_shared_new(s->slot, HELD_MAX, 1);
     if (!s->fixed || !s->shared)
         return -ENOMEM;
+    shared_by_forks = s->shared;
+    r = -pthread_atfork(NULL, NULL, on_fork_child);
+    if (r < 0)
+        return r;
     s->epoll_fd = s->held.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     if (s->epoll_fd < 0)
         return -errno;

@@ -50,6 +50,7 @@ _noreturn_ void worker_run(const RuntimeSpec *spec, const Engine *engine,
     uint64_t moot = spec->moot;
     int r;
 
+    log_forget();
     /* The first message: from here on the manager knows our pid, whatever becomes of us. */
     r = hello(fds->life_line);
     if (r < 0)
@@ -84,5 +85,6 @@ _noreturn_ void worker_run(const RuntimeSpec *spec, const Engine *engine,
     if (r < 0)
         worker_fail(EXIT_STATUS_EVENTS, r);
     engine->worker_stop();
+    log_close();
     _exit(EXIT_STATUS_OK);
 }

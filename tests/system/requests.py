@@ -308,6 +308,47 @@ class Requests(GuestCase):
             self.http("/server.php?" + "a" * 2000)
         self.assertLess(self.worker_memory() - first, 1024)
 
+    def test_process_control_is_not_there(self):
+        """As under php-fpm, which is built without it: a forked worker would serve beside the pool."""
+        self.guest.write("/srv/www/pcntl.php",
+                         "<?php echo json_encode([function_exists('pcntl_fork'), "
+                         "function_exists('pcntl_signal')]);")
+        self.assertEqual(json.loads(self.ask("www", "/pcntl.php").text), [False, False])
+
+    def test_a_child_of_a_fork_does_not_serve(self):
+        """FFI reaches fork(2) all the same."""
+        self.pool("forks", children=1, **{"php_admin_value[ffi.enable]": "1"})
+        self.guest.write("/srv/www/fork.php",
+                         "<?php $c = FFI::cdef('int fork(void);', 'libc.so.6'); $p = $c->fork(); "
+                         "if ($p == 0) { usleep(100000); echo 'child'; exit(0); } echo 'parent';")
+        for _ in range(3):
+            self.assertEqual(self.ask("forks", "/fork.php").text, "parent")
+        time.sleep(0.5)
+        _, _, workers = self.pids("forks")
+        self.assertEqual(len(workers), 1)
+        status = self.status("forks")
+        self.assertEqual((len(status["workers"]), status["workers"][0]["connections"]), (1, 0))
+        self.assertEqual(self.ask("forks", "/hello.php").text, "Hello World\n")
+
+    def test_getenv_without_a_name_sees_putenv(self):
+        self.guest.write("/srv/www/getenv.php",
+                         "<?php putenv('FRESH=1'); $e = getenv(); "
+                         "echo json_encode([$e['FRESH'] ?? null, isset($e['PHP_SELF']), "
+                         "$e['SCRIPT_NAME'] ?? null]);")
+        self.assertEqual(json.loads(self.ask("www", "/getenv.php").text),
+                         ["1", False, "/getenv.php"])
+
+    def test_set_time_limit_means_what_it_says(self):
+        self.guest.write("/srv/www/limit.php",
+                         "<?php register_shutdown_function(function () { $u = getrusage(); "
+                         "echo 'cpu ', $u['ru_utime.tv_sec'] + $u['ru_utime.tv_usec'] / 1e6 "
+                         "+ $u['ru_stime.tv_sec'] + $u['ru_stime.tv_usec'] / 1e6 - $GLOBALS['b']; }); "
+                         "$u = getrusage(); $b = $u['ru_utime.tv_sec'] + $u['ru_utime.tv_usec'] / 1e6 "
+                         "+ $u['ru_stime.tv_sec'] + $u['ru_stime.tv_usec'] / 1e6; "
+                         "set_time_limit(1); for (;;);")
+        seconds = float(re.search(r"cpu ([\d.]+)", self.ask("www", "/limit.php").text).group(1))
+        self.assertTrue(0.9 <= seconds <= 1.6, seconds)
+
     def test_only_php_files_run(self):
         self.guest.write("/srv/www/evil.txt", "<?php echo 'ran';")
         reply = self.ask("www", "/evil.txt")

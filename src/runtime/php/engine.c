@@ -102,6 +102,29 @@ static void restore_environment(char *scan_dir)
         unsetenv(SCAN_DIR);
 }
 
+/* pcntl is built into libphp, and not into PHP-FPM: a script that forks or takes the signals of a
+ * worker takes the worker apart. Its functions are not there, as under PHP-FPM. */
+static int remove_process_control(void)
+{
+    _cleanup_buffer_ Buffer names = {0};
+    zend_string *name;
+    zend_function *function;
+    int r = 0;
+
+    ZEND_HASH_FOREACH_STR_KEY_PTR(CG(function_table), name, function)
+    {
+        if (function->type == ZEND_INTERNAL_FUNCTION && function->internal_function.module &&
+            strcmp(function->internal_function.module->name, "pcntl") == 0)
+            r = r < 0 ? r : buffer_printf(&names, "%s,", ZSTR_VAL(name));
+    }
+    ZEND_HASH_FOREACH_END();
+    if (r == 0)
+        r = buffer_append(&names, "", 1);
+    if (r == 0)
+        zend_disable_functions(names.data);
+    return r;
+}
+
 static int engine_start(const RuntimeSpec *pool, char **ret_reason, const char **ret_version)
 {
     const char *scan_dir = getenv(SCAN_DIR);
@@ -135,6 +158,9 @@ static int engine_start(const RuntimeSpec *pool, char **ret_reason, const char *
     SG(options) |= SAPI_OPTION_NO_CHDIR;
     variables_init();
     settings_lock(spec);
+    r = remove_process_control();
+    if (r < 0)
+        return r;
     *ret_version = "PHP " PHP_VERSION;
     return 0;
 }

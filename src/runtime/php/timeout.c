@@ -78,6 +78,13 @@ __attribute__((visibility("default"))) void zend_set_timeout(zend_long seconds, 
     EG(timeout_seconds) = seconds;
     zend_atomic_bool_store_ex(&EG(timed_out), false);
     self.left = seconds > 0 && seconds <= SECONDS_MAX ? seconds : 0;
+    /* set_time_limit() of a running script is rare and means what it says. */
+    if (self.left > 0 && EG(current_execute_data)) {
+        self.left = LEFT_NONE;
+        self.checking = false;
+        arm(seconds);
+        return;
+    }
     /* A check that is under way starts the timer on the whole limit; the limit of an earlier
      * request is replaced. */
     if (self.left > 0 && !self.checking) {

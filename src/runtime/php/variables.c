@@ -5,6 +5,8 @@
 #include <php_variables.h>
 #include <string.h>
 
+#define KIND_NONE (-1)
+
 static void (*import_environment)(zval *array);
 
 /* Which of the script's variables a parameter is, or -1. Their names all have an S, P, R, D or O in
@@ -37,13 +39,22 @@ static bool is_plain(const char *name, size_t n)
     return n > 0 && (name[0] < '0' || name[0] > '9') && name[0] != '-' && !strpbrk(name, " .[");
 }
 
+/* What the input filter has to do with an array: it puts filtered values into $_SERVER and $_ENV
+ * itself, and knows no other. */
+static int filter_kind(const zval *array)
+{
+    if (Z_ARR_P(array) == Z_ARR(PG(http_globals)[TRACK_VARS_ENV]))
+        return PARSE_ENV;
+    return Z_ARR_P(array) == Z_ARR(PG(http_globals)[TRACK_VARS_SERVER]) ? PARSE_SERVER : KIND_NONE;
+}
+
 static void register_variable(zval *array, int kind, const char *name, const char *value)
 {
     size_t n_name = strlen(name), n_value = strlen(value);
     char *filtered = (char *)(uintptr_t)value; /* the filter replaces the pointer, not the text */
     zval text;
 
-    if (!sapi_module.input_filter(kind, name, &filtered, n_value, &n_value))
+    if (kind != KIND_NONE && !sapi_module.input_filter(kind, name, &filtered, n_value, &n_value))
         return;
     if (!is_plain(name, n_name)) {
         php_register_variable_safe(name, filtered, n_value, array);
@@ -57,7 +68,7 @@ static void import_parameters(const PhpRequest *r, zval *array)
 {
     const FcgiParams *params = request_params(r->request);
     const Script *script = &r->script;
-    int kind = Z_ARR_P(array) == Z_ARR(PG(http_globals)[TRACK_VARS_ENV]) ? PARSE_ENV : PARSE_SERVER;
+    int kind = filter_kind(array);
     unsigned left = script->changed;
     const char *role = fcgi_role_to_string(request_role(r->request));
 
@@ -80,8 +91,7 @@ static void import_parameters(const PhpRequest *r, zval *array)
                               script->values[v]);
 }
 
-/* PHP calls this for $_SERVER, $_ENV and getenv() without a name; of the first two, an array that
- * is there is copied. */
+/* PHP calls this for $_SERVER and $_ENV; the one that is there already is copied. */
 static void import_variables(zval *array)
 {
     static const int tracks[] = {TRACK_VARS_ENV, TRACK_VARS_SERVER};
@@ -96,6 +106,15 @@ static void import_variables(zval *array)
         Z_ARR_P(array) = zend_array_dup(Z_ARR_P(known));
         return;
     }
+    import_environment(array);
+    if (php_request())
+        import_parameters(php_request(), array);
+}
+
+/* getenv() without a name: the environment as it is now, with what putenv() has changed, and the
+ * parameters. */
+static void load_variables(zval *array)
+{
     import_environment(array);
     if (php_request())
         import_parameters(php_request(), array);
@@ -120,4 +139,5 @@ void variables_init(void)
 {
     import_environment = php_import_environment_variables;
     php_import_environment_variables = import_variables;
+    php_load_environment_variables = load_variables;
 }

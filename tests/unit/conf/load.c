@@ -199,9 +199,10 @@ END_TEST
 
 START_TEST(pool_names)
 {
-    static const char *const good[] = {"www", "a", "A_1.x"}, *const bad[] = {"",    ".",   ".a",
-                                                                             "a-b", "a/b", "a b",
-                                                                             "a@b", "a%b"};
+    static const char *const good[] = {"www", "a", "A_1.x", "my-site"}, *const bad[] = {
+                                                                            "",    ".",   ".a",
+                                                                            "-a",  "a/b", "a b",
+                                                                            "a@b", "a%b"};
     _cleanup_free_ char *longest = calloc(1, 66);
 
     for (size_t i = 0; i < ARRAY_SIZE(good); i++)
