@@ -106,18 +106,14 @@ static void restore_environment(char *scan_dir)
  * worker takes the worker apart. Its functions are not there, as under PHP-FPM. */
 static int remove_process_control(void)
 {
+    const zend_module_entry *module = zend_hash_str_find_ptr(&module_registry, ZEND_STRL("pcntl"));
     _cleanup_buffer_ Buffer names = {0};
-    zend_string *name;
-    zend_function *function;
     int r = 0;
 
-    ZEND_HASH_FOREACH_STR_KEY_PTR(CG(function_table), name, function)
-    {
-        if (function->type == ZEND_INTERNAL_FUNCTION && function->internal_function.module &&
-            strcmp(function->internal_function.module->name, "pcntl") == 0)
-            r = r < 0 ? r : buffer_printf(&names, "%s,", ZSTR_VAL(name));
-    }
-    ZEND_HASH_FOREACH_END();
+    if (!module)
+        return 0;
+    for (const zend_function_entry *f = module->functions; f && f->fname && r == 0; f++)
+        r = buffer_printf(&names, "%s,", f->fname);
     if (r == 0)
         r = buffer_append(&names, "", 1);
     if (r == 0)
