@@ -156,6 +156,10 @@ void config_issues_add(ConfigIssues *issues, ConfigSeverity severity, const char
                        unsigned line, const char *directive, const char *format, ...)
     _printf_(6, 7);
 
+/** As config_issues_add(), at the place where the directive was given. */
+void config_issues_add_at(ConfigIssues *issues, ConfigSeverity severity, const PoolConfig *c,
+                          const char *directive, const char *format, ...) _printf_(5, 6);
+
 /** "file:line: directive: text" of one issue; the caller frees; NULL: no memory. */
 char *config_issue_to_string(const ConfigIssue *issue);
 
@@ -168,6 +172,14 @@ char *config_issue_to_string(const ConfigIssue *issue);
  * be read, which is added to issues too.
  */
 int config_load(const char *path, const char *name, ConfigIssues *issues, PoolConfig **ret_config);
+
+/**
+ * As config_load(), but with errors in the file (-EINVAL) *ret_config is set too where the pool's
+ * section was found: what is in force besides them, for the checks of conf/verify.h and nothing
+ * else.
+ */
+int config_load_to_check(const char *path, const char *name, ConfigIssues *issues,
+                         PoolConfig **ret_config);
 
 /** As config_load(), from memory: text of n bytes; path is only for messages. Reads no file: an
  * include is an error. */

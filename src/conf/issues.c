@@ -37,20 +37,20 @@ static int issues_reserve(ConfigIssues *issues)
     return 0;
 }
 
-void config_issues_add(ConfigIssues *issues, ConfigSeverity severity, const char *file,
-                       unsigned line, const char *directive, const char *format, ...)
+static void issues_vadd(ConfigIssues *issues, ConfigSeverity severity, const char *file,
+                        unsigned line, const char *directive, const char *format, va_list args)
+    __attribute__((format(printf, 6, 0)));
+static void issues_vadd(ConfigIssues *issues, ConfigSeverity severity, const char *file,
+                        unsigned line, const char *directive, const char *format, va_list args)
 {
     ConfigIssue issue = {.severity = severity, .line = line};
-    va_list args;
     int n;
 
     if (severity == CONFIG_ERROR)
         issues->n_errors++;
     if (issues->n >= ISSUES_MAX || issues_reserve(issues) < 0)
         return;
-    va_start(args, format);
     n = vasprintf(&issue.text, format, args);
-    va_end(args);
     if (n < 0)
         issue.text = NULL;
     if (file)
@@ -62,6 +62,28 @@ void config_issues_add(ConfigIssues *issues, ConfigSeverity severity, const char
         return;
     }
     issues->items[issues->n++] = issue;
+}
+
+void config_issues_add(ConfigIssues *issues, ConfigSeverity severity, const char *file,
+                       unsigned line, const char *directive, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    issues_vadd(issues, severity, file, line, directive, format, args);
+    va_end(args);
+}
+
+void config_issues_add_at(ConfigIssues *issues, ConfigSeverity severity, const PoolConfig *c,
+                          const char *directive, const char *format, ...)
+{
+    ConfigOrigin origin = pool_config_origin(c, directive);
+    va_list args;
+
+    va_start(args, format);
+    issues_vadd(issues, severity, origin.file ? origin.file : c->path, origin.line, directive,
+                format, args);
+    va_end(args);
 }
 
 char *config_issue_to_string(const ConfigIssue *issue)

@@ -28,6 +28,7 @@ typedef struct Loader {
     Section *sections;
     size_t n_sections;
     ssize_t place;
+    bool keep_broken; /* hand out the configuration in spite of errors */
     bool in_memory;
     size_t n_errors; /* that issues had before */
     IncludeStack stack;
@@ -244,6 +245,7 @@ static int load_text(Loader *l, const char *text, size_t n, const char *file)
 /* Completes and checks every pool, and takes the one that was asked for. */
 static int loader_finish(Loader *l, const char *path, PoolConfig **ret)
 {
+    bool broken;
     Section *target = NULL;
 
     for (size_t i = 0; i < l->n_sections; i++) {
@@ -266,13 +268,14 @@ static int loader_finish(Loader *l, const char *path, PoolConfig **ret)
                   "section is [%s]"
                 : "there is no section for this pool, expected a line [%s]",
             l->name, l->n_sections > 0 ? l->sections[0].name : "");
-    if (!target || l->issues->n_errors > l->n_errors)
+    broken = l->issues->n_errors > l->n_errors;
+    if (!target || (broken && !l->keep_broken))
         return -EINVAL;
     target->config->path = strdup(path);
     if (!target->config->path)
         return -ENOMEM;
     *ret = TAKE_PTR(target->config);
-    return 0;
+    return broken ? -EINVAL : 0;
 }
 
 static int load(Loader *l, const char *text, size_t n, const char *path, PoolConfig **ret)
@@ -284,7 +287,7 @@ static int load(Loader *l, const char *text, size_t n, const char *path, PoolCon
     if (config_check_pool_name(l->name) < 0) {
         config_issues_add(l->issues, CONFIG_ERROR, path, 0, NULL,
                           "'%.64s' cannot be the name of a pool, expected 1 to 64 letters, digits, "
-                          "'_' and '.', not beginning with '.'",
+                          "'_', '.' and '-', not beginning with the last two",
                           l->name);
         return -EINVAL;
     }
@@ -303,18 +306,32 @@ int config_parse(const char *text, size_t n, const char *path, const char *name,
     return load(&l, text, n, path, ret_config);
 }
 
-int config_load(const char *path, const char *name, ConfigIssues *issues, PoolConfig **ret_config)
+static int load_file(Loader *l, const char *path, PoolConfig **ret_config)
 {
-    _cleanup_(loader_done) Loader l = {.issues = issues, .name = name};
     _cleanup_free_ char *text = NULL;
-    const char *error = include_enter(&l.stack, path);
+    const char *error = include_enter(&l->stack, path);
     size_t n = 0;
     int k = error ? -EINVAL : fd_read_file(path, FILE_MAX_BYTES, &text, &n);
 
     if (k < 0) {
-        config_issues_add(issues, CONFIG_ERROR, path, 0, NULL, "cannot be read: %s",
+        config_issues_add(l->issues, CONFIG_ERROR, path, 0, NULL, "cannot be read: %s",
                           error ? error : strerror(-k));
         return k;
     }
-    return load(&l, text, n, path, ret_config);
+    return load(l, text, n, path, ret_config);
+}
+
+int config_load(const char *path, const char *name, ConfigIssues *issues, PoolConfig **ret_config)
+{
+    _cleanup_(loader_done) Loader l = {.issues = issues, .name = name};
+
+    return load_file(&l, path, ret_config);
+}
+
+int config_load_to_check(const char *path, const char *name, ConfigIssues *issues,
+                         PoolConfig **ret_config)
+{
+    _cleanup_(loader_done) Loader l = {.issues = issues, .name = name, .keep_broken = true};
+
+    return load_file(&l, path, ret_config);
 }

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <grp.h>
 #include <pwd.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -16,27 +15,6 @@ void pool_ids_done(PoolIds *ids)
     free(ids->user_name);
     free(ids->home);
     *ids = (PoolIds){0};
-}
-
-static void add(const PoolConfig *c, ConfigIssues *issues, ConfigSeverity severity,
-                const char *directive, const char *format, ...) _printf_(5, 6);
-
-/* An issue at the place of a directive. */
-static void add(const PoolConfig *c, ConfigIssues *issues, ConfigSeverity severity,
-                const char *directive, const char *format, ...)
-{
-    ConfigOrigin origin = pool_config_origin(c, directive);
-    _cleanup_free_ char *text = NULL;
-    va_list args;
-    int n;
-
-    va_start(args, format);
-    n = vasprintf(&text, format, args);
-    va_end(args);
-    if (n < 0)
-        text = NULL;
-    config_issues_add(issues, severity, origin.file ? origin.file : c->path, origin.line, directive,
-                      "%s", text ? text : "no memory");
 }
 
 /* Room for one entry of the user database: it says -ERANGE until there is enough. */
@@ -134,15 +112,16 @@ static int resolve_user(const PoolConfig *c, ConfigIssues *issues, PoolIds *ids,
         return 0;
     }
     if (r == -ESRCH) {
-        add(c, issues, CONFIG_ERROR, "user",
-            "there is no user '%s', expected the name or number of a user", c->user);
+        config_issues_add_at(issues, CONFIG_ERROR, c, "user",
+                             "there is no user '%s', expected the name or number of a user",
+                             c->user);
         return -EINVAL;
     }
     if (r == -ENOMEM)
         return r;
     if (r < 0) {
-        add(c, issues, CONFIG_ERROR, "user", "the user '%s' cannot be looked up: %s", c->user,
-            strerror(-r));
+        config_issues_add_at(issues, CONFIG_ERROR, c, "user",
+                             "the user '%s' cannot be looked up: %s", c->user, strerror(-r));
         return -EINVAL;
     }
     ids->uid = entry.pw_uid;
@@ -158,7 +137,8 @@ static int resolve_group(const PoolConfig *c, ConfigIssues *issues, bool has_gid
     int r;
 
     if (!c->group && !has_gid) {
-        add(c, issues, CONFIG_ERROR, "group",
+        config_issues_add_at(
+            issues, CONFIG_ERROR, c, "group",
             "is missing, expected a group because user '%s' is a number without an entry", c->user);
         return -EINVAL;
     }
@@ -170,11 +150,12 @@ static int resolve_group(const PoolConfig *c, ConfigIssues *issues, bool has_gid
     }
     r = find_group(c->group, &ids->gid);
     if (r == -ESRCH)
-        add(c, issues, CONFIG_ERROR, "group",
-            "there is no group '%s', expected the name or number of a group", c->group);
+        config_issues_add_at(issues, CONFIG_ERROR, c, "group",
+                             "there is no group '%s', expected the name or number of a group",
+                             c->group);
     else if (r < 0 && r != -ENOMEM)
-        add(c, issues, CONFIG_ERROR, "group", "the group '%s' cannot be looked up: %s", c->group,
-            strerror(-r));
+        config_issues_add_at(issues, CONFIG_ERROR, c, "group",
+                             "the group '%s' cannot be looked up: %s", c->group, strerror(-r));
     return r == 0 || r == -ENOMEM ? r : -EINVAL;
 }
 
@@ -184,7 +165,8 @@ static int resolve_privileged(const PoolConfig *c, ConfigIssues *issues, PoolIds
     int r, k;
 
     if (!c->user) {
-        add(c, issues, CONFIG_ERROR, "user", "is missing, expected the user of the workers");
+        config_issues_add_at(issues, CONFIG_ERROR, c, "user",
+                             "is missing, expected the user of the workers");
         return -EINVAL;
     }
     r = resolve_user(c, issues, ids, &has_gid);
@@ -194,10 +176,11 @@ static int resolve_privileged(const PoolConfig *c, ConfigIssues *issues, PoolIds
     if (r < 0 || k < 0)
         return r < 0 ? r : k;
     if (ids->uid == 0)
-        add(c, issues, CONFIG_ERROR, "user", "is root, expected a user without privileges");
+        config_issues_add_at(issues, CONFIG_ERROR, c, "user",
+                             "is root, expected a user without privileges");
     if (ids->gid == 0)
-        add(c, issues, CONFIG_ERROR, c->group ? "group" : "user",
-            "the group is root's, expected a group without privileges");
+        config_issues_add_at(issues, CONFIG_ERROR, c, c->group ? "group" : "user",
+                             "the group is root's, expected a group without privileges");
     if (ids->uid == 0 || ids->gid == 0)
         return -EINVAL;
     if (ids->user_name)
@@ -250,10 +233,12 @@ static int resolve_own(const PoolConfig *c, ConfigIssues *issues, PoolIds *ids)
     }
     if (c->user && !(is_number(c->user, &number) && number == ids->uid) &&
         !(ids->user_name && strcmp(c->user, ids->user_name) == 0))
-        add(c, issues, CONFIG_WARNING, "user", "is ignored, this process may not change ids");
+        config_issues_add_at(issues, CONFIG_WARNING, c, "user",
+                             "is ignored, this process may not change ids");
     if (c->group && !(is_number(c->group, &number) && number == ids->gid) &&
         !(find_group(c->group, &gid) == 0 && gid == ids->gid))
-        add(c, issues, CONFIG_WARNING, "group", "is ignored, this process may not change ids");
+        config_issues_add_at(issues, CONFIG_WARNING, c, "group",
+                             "is ignored, this process may not change ids");
     return own_groups(ids);
 }
 
@@ -287,11 +272,12 @@ static bool check_kind(const PoolConfig *c, ConfigIssues *issues, const char *di
     struct stat st;
 
     if (stat(path, &st) < 0)
-        add(c, issues, CONFIG_ERROR, directive, "%s: %s, expected %s%s", path, strerror(errno),
-            kind == S_IFDIR ? "a folder" : "a file", hidden_hint(path));
+        config_issues_add_at(issues, CONFIG_ERROR, c, directive, "%s: %s, expected %s%s", path,
+                             strerror(errno), kind == S_IFDIR ? "a folder" : "a file",
+                             hidden_hint(path));
     else if ((st.st_mode & S_IFMT) != kind)
-        add(c, issues, CONFIG_ERROR, directive, "%s is not %s", path,
-            kind == S_IFDIR ? "a folder" : "a regular file");
+        config_issues_add_at(issues, CONFIG_ERROR, c, directive, "%s is not %s", path,
+                             kind == S_IFDIR ? "a folder" : "a regular file");
     else
         return true;
     return false;
@@ -320,7 +306,8 @@ static bool check_runtime(const PoolConfig *c, const char *libexec_dir, ConfigIs
         return false;
     if (access(path, X_OK) == 0)
         return true;
-    add(c, issues, CONFIG_ERROR, "runtime", "%s: %s, expected a program", path, strerror(errno));
+    config_issues_add_at(issues, CONFIG_ERROR, c, "runtime", "%s: %s, expected a program", path,
+                         strerror(errno));
     return false;
 }
 

@@ -79,12 +79,14 @@ static int check_file(const Ctl *ctl, const PoolFile *file, Buffer *b, Totals *t
     int r;
 
     if (config_check_pool_name(file->name) < 0)
-        config_issues_add(&issues, CONFIG_ERROR, file->path, 0, NULL,
-                          "'%s' cannot be the name of a pool: 1 to 64 letters, digits, '_' and '.' "
-                          "are expected, the first not a '.'",
-                          file->name);
-    else if (config_load(file->path, file->name, &issues, &config) == 0) {
-        r = verify(ctl, file, config, &issues);
+        config_issues_add(
+            &issues, CONFIG_ERROR, file->path, 0, NULL,
+            "'%s' cannot be the name of a pool: 1 to 64 letters, digits, '_', '.' and '-' "
+            "are expected, the first none of the last two",
+            file->name);
+    else {
+        config_load_to_check(file->path, file->name, &issues, &config);
+        r = !config ? 0 : verify(ctl, file, config, &issues);
         if (r < 0)
             return r;
     }

@@ -57,10 +57,10 @@ static int check_descriptors(const Manager *m, const PoolConfig *c, ConfigIssues
 
     if (needed <= m->nofile_hard)
         return 0;
-    config_issues_add(
-        issues, CONFIG_ERROR, c->path, pool_config_origin(c, "pm.max_children").line,
-        "pm.max_children", "%u workers need %llu descriptors, but the limit (LimitNOFILE=) is %llu",
-        c->pm_max_children, (unsigned long long)needed, (unsigned long long)m->nofile_hard);
+    config_issues_add_at(issues, CONFIG_ERROR, c, "pm.max_children",
+                         "%u workers need %llu descriptors, but the limit (LimitNOFILE=) is %llu",
+                         c->pm_max_children, (unsigned long long)needed,
+                         (unsigned long long)m->nofile_hard);
     return -EINVAL;
 }
 
@@ -71,10 +71,11 @@ static int load(Manager *m, PoolSetup *s, ConfigIssues *issues)
 
     if (asprintf(&path, "%s/%s.conf", m->options.config_dir, m->options.pool) < 0)
         return -ENOMEM;
-    r = config_load(path, m->options.pool, issues, &s->config);
-    if (r < 0)
+    r = config_load_to_check(path, m->options.pool, issues, &s->config);
+    if (!s->config)
         return r;
-    r = config_verify_paths(s->config, m->options.libexec_dir, issues);
+    k = config_verify_paths(s->config, m->options.libexec_dir, issues);
+    r = r < 0 ? r : k;
     k = lookup_ids(s->config, m->privileges.may_change_ids, issues, &s->ids);
     r = r < 0 ? r : k;
     k = check_descriptors(m, s->config, issues);

@@ -238,12 +238,9 @@ int lookup_ids(const PoolConfig *c, bool privileged, ConfigIssues *issues, PoolI
         ;
     if (r == 0)
         r = take_answer(&b, issues, &ids);
-    if (r < 0 && r != -EINVAL) {
-        ConfigOrigin origin = pool_config_origin(c, "user");
-
-        config_issues_add(issues, CONFIG_ERROR, origin.file ? origin.file : c->path, origin.line,
-                          "user", "the user database cannot be asked: %s", strerror(-r));
-    }
+    if (r < 0 && r != -EINVAL)
+        config_issues_add_at(issues, CONFIG_ERROR, c, "user",
+                             "the user database cannot be asked: %s", strerror(-r));
     if (r < 0)
         return r;
     *ret = ids;

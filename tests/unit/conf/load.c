@@ -197,6 +197,32 @@ START_TEST(addresses)
 }
 END_TEST
 
+/* With errors the configuration is there for further checks, and only for who asks for it. */
+START_TEST(broken_file_to_check)
+{
+    static const char text[] =
+        "[www]\npm = static\npm.max_children = 2\nnonsense = 1\nchdir = /x\n";
+    char path[] = "/tmp/fpmd-load-XXXXXX";
+    ConfigIssues issues = {0};
+    PoolConfig *c = NULL;
+    int fd = mkstemp(path);
+
+    ck_assert_int_eq(write(fd, text, sizeof(text) - 1), (ssize_t)sizeof(text) - 1);
+    close(fd);
+    ck_assert_int_eq(config_load(path, "www", &issues, &c), -EINVAL);
+    ck_assert_ptr_null(c);
+    ck_assert_int_eq(config_load_to_check(path, "www", &issues, &c), -EINVAL);
+    ck_assert_ptr_nonnull(c);
+    ck_assert_str_eq(c->chdir, "/x");
+    ck_assert_uint_eq(issues.n_errors, 2); /* one for each reading */
+    c = pool_config_free(c);
+    ck_assert_int_eq(config_load_to_check(path, "other", &issues, &c), -EINVAL);
+    ck_assert_ptr_null(c);
+    unlink(path);
+    config_issues_done(&issues);
+}
+END_TEST
+
 START_TEST(pool_names)
 {
     static const char *const good[] = {"www", "a", "A_1.x", "my-site"}, *const bad[] = {
@@ -239,6 +265,7 @@ static Suite *load_suite(void)
     tcase_add_test(t, no_core_dumps);
     tcase_add_test(t, earlier_errors_do_not_count);
     tcase_add_test(t, addresses);
+    tcase_add_test(t, broken_file_to_check);
     tcase_add_test(t, pool_names);
     tcase_add_test(t, names_of_enums);
     suite_add_tcase(s, t);
