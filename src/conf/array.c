@@ -6,21 +6,6 @@
 #include <string.h>
 #include <strings.h>
 
-/* PHP's scanner makes these of bare words before PHP-FPM sees them. */
-static const char *bare_word(Slice raw)
-{
-    static const char *const yes[] = {"yes", "on", "true"};
-    static const char *const no[] = {"no", "off", "false", "none", "null"};
-
-    for (size_t i = 0; i < ARRAY_SIZE(yes); i++)
-        if (strlen(yes[i]) == raw.n && strncasecmp(yes[i], raw.p, raw.n) == 0)
-            return "1";
-    for (size_t i = 0; i < ARRAY_SIZE(no); i++)
-        if (strlen(no[i]) == raw.n && strncasecmp(no[i], raw.p, raw.n) == 0)
-            return "";
-    return NULL;
-}
-
 static int array_expand(const LexItem *item, const char *pool, const char *label, const Reporter *r,
                         char **ret)
 {
@@ -40,7 +25,7 @@ static int env_value(const LexItem *item, const char *pool, const char *label, c
                      char **ret)
 {
     _cleanup_free_ char *text = NULL;
-    const char *word = bare_word(item->value);
+    const char *word = value_bare_word(item->value);
     int k = 0;
 
     if (word)
@@ -62,14 +47,46 @@ static int env_value(const LexItem *item, const char *pool, const char *label, c
     return *ret ? 0 : -ENOMEM;
 }
 
+/* Within the pool file and what it includes the first line with a key stays in force, as in
+ * PHP-FPM; a drop-in replaces what was said before it. */
+static bool may_replace(unsigned layer, const Reporter *r)
+{
+    return r->layer > layer;
+}
+
+static int put_env(PoolConfig *c, EnvSetting setting, const char *label, const Reporter *r)
+{
+    EnvSetting *grown, *old = NULL;
+
+    for (size_t i = 0; i < c->n_env && !old; i++)
+        if (strcmp(c->env[i].name, setting.name) == 0)
+            old = &c->env[i];
+    if (old && !may_replace(old->layer, r)) {
+        report(r, CONFIG_WARNING, label, "is given again, the first one stays in force");
+        return 0;
+    }
+    if (old) {
+        free(old->name);
+        free(old->value);
+        *old = setting;
+        return 1;
+    }
+    grown = reallocarray(c->env, c->n_env + 1, sizeof(*grown));
+    if (!grown)
+        return -ENOMEM;
+    c->env = grown;
+    c->env[c->n_env++] = setting;
+    return 1;
+}
+
 static int add_env(PoolConfig *c, const LexItem *item, const char *pool, const char *label,
                    const Reporter *r)
 {
     _cleanup_free_ char *name = strndup(item->key.p, item->key.n), *value = NULL;
-    EnvSetting *grown;
+    const char *file = setting_intern(c, r->file);
     int k;
 
-    if (!name)
+    if (!name || !file)
         return -ENOMEM;
     if (strchr(name, '=')) {
         report(r, CONFIG_ERROR, label, "the name has '=', expected the name of a variable");
@@ -78,17 +95,10 @@ static int add_env(PoolConfig *c, const LexItem *item, const char *pool, const c
     k = env_value(item, pool, label, r, &value);
     if (k < 0)
         return k == -EINVAL ? 0 : k;
-    for (size_t i = 0; i < c->n_env; i++)
-        if (strcmp(c->env[i].name, name) == 0) {
-            report(r, CONFIG_WARNING, label, "is given again, the first one stays in force");
-            return 0;
-        }
-    grown = reallocarray(c->env, c->n_env + 1, sizeof(*grown));
-    if (!grown)
-        return -ENOMEM;
-    c->env = grown;
-    c->env[c->n_env++] = (EnvSetting){TAKE_PTR(name), TAKE_PTR(value)};
-    return 0;
+    k = put_env(c, (EnvSetting){name, value, file, r->line, r->layer}, label, r);
+    if (k == 1)
+        name = value = NULL; /* the list has them now */
+    return MIN(k, 0);
 }
 
 static bool is_admin(IniKind kind)
@@ -96,41 +106,38 @@ static bool is_admin(IniKind kind)
     return kind == INI_ADMIN_VALUE || kind == INI_ADMIN_FLAG;
 }
 
-static bool key_is(const char *key, const char *const *keys)
+/* Orders to load something, which all count. */
+static bool is_load_order(const char *key)
 {
-    for (; *keys; keys++)
-        if (strcmp(key, *keys) == 0)
-            return true;
-    return false;
+    return strcmp(key, "extension") == 0 || strcmp(key, "zend_extension") == 0;
 }
 
-/* What a setting gets that is there already: PHP-FPM loads every extension, disables what all lines
- * of a disable_… list say, and keeps the first line of everything else. */
-static int merge_ini(PoolConfig *c, IniKind kind, const char *key, const char *text,
-                     const char *label, const Reporter *r)
+/* The setting with which a new one has to share its key: php_value and php_admin_value are kept
+ * apart, because PHP applies both. */
+static IniSetting *find_ini(const PoolConfig *c, IniKind kind, const char *key)
 {
-    static const char *const lists[] = {"disable_functions", "disable_classes", NULL};
-    static const char *const repeated[] = {"extension", "zend_extension", NULL};
-    _cleanup_free_ char *joined = NULL;
-    IniSetting *old = NULL;
-
-    for (size_t i = 0; i < c->n_ini && !old; i++)
+    for (size_t i = 0; i < c->n_ini; i++)
         if (is_admin(c->ini[i].kind) == is_admin(kind) && strcmp(c->ini[i].key, key) == 0)
-            old = &c->ini[i];
-    if (!old || key_is(key, repeated))
-        return 0;
-    if (!key_is(key, lists)) {
-        report(r, CONFIG_WARNING, label, "is given again, line %u stays in force", old->line);
-        return 1;
-    }
-    joined = calloc(1, strlen(old->text) + strlen(text) + 4);
+            return &c->ini[i];
+    return NULL;
+}
+
+static int join_ini(IniSetting *old, const char *text)
+{
+    char *joined = malloc(strlen(old->text) + strlen(text) + 2);
+
     if (!joined)
         return -ENOMEM;
-    /* Quoted and unquoted parts side by side are one text for PHP. */
-    stpcpy(stpcpy(stpcpy(joined, old->text), "\",\""), text);
+    stpcpy(stpcpy(stpcpy(joined, old->text), *old->text && *text ? "," : ""), text);
     free(old->text);
-    old->text = TAKE_PTR(joined);
-    return 1;
+    old->text = joined;
+    return 0;
+}
+
+/* Lists that every line lengthens. */
+static bool is_list(const char *key)
+{
+    return strcmp(key, "disable_functions") == 0 || strcmp(key, "disable_classes") == 0;
 }
 
 static int insert_ini(PoolConfig *c, IniSetting setting)
@@ -147,11 +154,42 @@ static int insert_ini(PoolConfig *c, IniSetting setting)
     memmove(c->ini + i + 1, c->ini + i, (c->n_ini - i) * sizeof(*grown));
     c->ini[i] = setting;
     c->n_ini++;
-    return 0;
+    return 1;
 }
 
-static int ini_text(const LexItem *item, IniKind kind, const char *pool, const char *label,
-                    const Reporter *r, char **ret)
+/* PHP-FPM loads every extension, disables what all lines of a disable_… list say, and keeps the
+ * first line of everything else; a drop-in's line replaces. Returns 1 when the key and text of
+ * setting have been taken, 0 when not, -ENOMEM. */
+static int put_ini(PoolConfig *c, IniSetting setting, const char *label, const Reporter *r)
+{
+    IniSetting *old = find_ini(c, setting.kind, setting.key);
+
+    if (!old || is_load_order(setting.key))
+        return insert_ini(c, setting);
+    if (is_list(setting.key))
+        return join_ini(old, setting.text);
+    if (!may_replace(old->layer, r)) {
+        report(r, CONFIG_WARNING, label, "is given again, line %u stays in force", old->line);
+        return 0;
+    }
+    free(old->key);
+    free(old->text);
+    *old = setting;
+    return 1;
+}
+
+/* Names with commas between, as a plain text: what it is joined with may have other quotes. */
+static int list_text(const LexItem *item, const char *pool, const char *label, const Reporter *r,
+                     char **ret)
+{
+    if (!value_bare_word(item->value))
+        return array_expand(item, pool, label, r, ret);
+    *ret = strdup("");
+    return *ret ? 0 : -ENOMEM;
+}
+
+static int ini_text(const LexItem *item, IniKind kind, const char *key, const char *pool,
+                    const char *label, const Reporter *r, char **ret)
 {
     _cleanup_free_ char *text = NULL;
     const char *error;
@@ -164,6 +202,8 @@ static int ini_text(const LexItem *item, IniKind kind, const char *pool, const c
             report(r, CONFIG_ERROR, label, "%s", error);
             return k;
         }
+        if (is_list(key))
+            return list_text(item, pool, label, r, ret);
         *ret = value_replace_pool(item->value, pool);
         return *ret ? 0 : -ENOMEM;
     }
@@ -191,15 +231,13 @@ static int add_ini(PoolConfig *c, IniKind kind, const LexItem *item, const char 
         report(r, CONFIG_ERROR, label, "the key has a character that no setting of PHP has");
         return 0;
     }
-    k = ini_text(item, kind, pool, label, r, &text);
-    if (k == 0)
-        k = merge_ini(c, kind, key, text, label, r);
-    if (k != 0)
+    k = ini_text(item, kind, key, pool, label, r, &text);
+    if (k < 0 || !text)
         return k == -ENOMEM ? k : 0;
-    k = insert_ini(c, (IniSetting){kind, key, text, file, r->line});
-    if (k == 0)
+    k = put_ini(c, (IniSetting){kind, key, text, file, r->line, r->layer}, label, r);
+    if (k == 1)
         key = text = NULL; /* the list has them now */
-    return k;
+    return MIN(k, 0);
 }
 
 static int check_uri(const Directive *d, const LexItem *item, const char *pool, const Reporter *r)
@@ -219,8 +257,17 @@ static int check_uri(const Directive *d, const LexItem *item, const char *pool, 
         report(r, CONFIG_ERROR, d->name, "'%.100s' is not valid, expected %s", text,
                directive_type_to_string(d->type));
     else
-        report(r, CONFIG_WARNING, d->name, "is accepted but has no effect in this version");
+        report(r, CONFIG_WARNING, d->name, "has no effect: %s", d->instead);
     return 0;
+}
+
+char *setting_label(const char *name, Slice key)
+{
+    char *label = malloc(strlen(name) + key.n + 3);
+
+    if (label)
+        stpcpy(mempcpy(stpcpy(stpcpy(label, name), "["), key.p, key.n), "]");
+    return label;
 }
 
 int setting_apply_array(PoolConfig *c, const Directive *d, const LexItem *item, const char *pool,
@@ -239,10 +286,9 @@ int setting_apply_array(PoolConfig *c, const Directive *d, const LexItem *item, 
         report(r, CONFIG_ERROR, d->name, "has no key, expected %s[KEY] = value", d->name);
         return 0;
     }
-    label = calloc(1, strlen(d->name) + item->key.n + 3);
+    label = setting_label(d->name, item->key);
     if (!label)
         return -ENOMEM;
-    stpcpy(mempcpy(stpcpy(stpcpy(label, d->name), "["), item->key.p, item->key.n), "]");
     return d->type == TYPE_ENV ? add_env(c, item, pool, label, r)
                                : add_ini(c, d->ini_kind, item, pool, label, r);
 }

@@ -1,5 +1,8 @@
 #include "conf/setting.h"
 
+#include <errno.h>
+#include <string.h>
+
 /* Checks between directives: what each says for itself has been checked when it was read. */
 
 static unsigned line_of(const PoolConfig *c, const char *directive)
@@ -7,33 +10,19 @@ static unsigned line_of(const PoolConfig *c, const char *directive)
     return pool_config_origin(c, directive).line;
 }
 
-/* Reports at the place of a directive, or for the whole file when it is missing. */
-static Reporter at(const PoolConfig *c, const char *directive, const Reporter *r)
-{
-    ConfigOrigin origin = pool_config_origin(c, directive);
-    Reporter there = *r;
-
-    there.line = origin.line;
-    if (origin.file)
-        there.file = origin.file;
-    return there;
-}
-
 static bool check_present(const PoolConfig *c, const char *directive, const char *why,
                           const Reporter *r)
 {
-    Reporter there = at(c, directive, r);
-
-    if (there.line > 0)
+    if (line_of(c, directive) > 0)
         return true;
-    report(&there, CONFIG_ERROR, directive, "is missing, expected %s", why);
+    report(r, CONFIG_ERROR, directive, "is missing, expected %s", why);
     return false;
 }
 
 static void check_start_servers(PoolConfig *c, const Reporter *r)
 {
     unsigned min = c->pm_min_spare_servers, max = c->pm_max_spare_servers;
-    Reporter there = at(c, "pm.start_servers", r);
+    Reporter there = reporter_at(r, c, "pm.start_servers");
 
     if (c->pm_start_servers == 0)
         c->pm_start_servers = min + (max - min) / 2;
@@ -47,7 +36,8 @@ static void check_start_servers(PoolConfig *c, const Reporter *r)
 static void check_dynamic(PoolConfig *c, const Reporter *r)
 {
     unsigned min, max;
-    Reporter at_min = at(c, "pm.min_spare_servers", r), at_max = at(c, "pm.max_spare_servers", r);
+    Reporter at_min = reporter_at(r, c, "pm.min_spare_servers");
+    Reporter at_max = reporter_at(r, c, "pm.max_spare_servers");
     bool complete;
 
     complete =
@@ -74,21 +64,9 @@ static void check_dynamic(PoolConfig *c, const Reporter *r)
         check_start_servers(c, r);
 }
 
-static void check_extensions(const PoolConfig *c, const Reporter *r)
+static void check_processes(PoolConfig *c, const Reporter *r)
 {
-    Reporter there = at(c, "security.limit_extensions", r);
-
-    for (size_t i = 0; i < c->n_limit_extensions; i++)
-        if (c->limit_extensions[i][0] != '.')
-            report(&there, CONFIG_WARNING, "security.limit_extensions",
-                   "'%s' does not begin with a dot, so it allows every name that ends like this, "
-                   "expected .%s",
-                   c->limit_extensions[i], c->limit_extensions[i]);
-}
-
-void check_pool(PoolConfig *c, const Reporter *r)
-{
-    Reporter at_timeout = at(c, "pm.process_idle_timeout", r);
+    Reporter at_timeout = reporter_at(r, c, "pm.process_idle_timeout");
     bool has_pm = check_present(c, "pm", "static, dynamic or ondemand", r);
 
     check_present(c, "pm.max_children", "the greatest number of workers", r);
@@ -98,5 +76,108 @@ void check_pool(PoolConfig *c, const Reporter *r)
         line_of(c, "pm.process_idle_timeout") > 0)
         report(&at_timeout, CONFIG_ERROR, "pm.process_idle_timeout",
                "0 would end each worker at once, expected a time greater than 0");
+}
+
+static void check_extensions(const PoolConfig *c, const Reporter *r)
+{
+    Reporter there = reporter_at(r, c, "security.limit_extensions");
+
+    for (size_t i = 0; i < c->n_limit_extensions; i++)
+        if (c->limit_extensions[i][0] != '.')
+            report(&there, CONFIG_WARNING, "security.limit_extensions",
+                   "'%s' does not begin with a dot, so it allows every name that ends like this, "
+                   "expected .%s",
+                   c->limit_extensions[i], c->limit_extensions[i]);
+}
+
+static bool has_tcp(const PoolConfig *c)
+{
+    for (size_t i = 0; i < c->n_listen; i++)
+        if (c->listen[i].kind == LISTEN_TCP)
+            return true;
+    /* Without the directive the socket unit alone knows. */
+    return c->n_listen == 0;
+}
+
+static void check_clients(const PoolConfig *c, const Reporter *r)
+{
+    static const char name[] = "listen.allowed_clients";
+    Reporter there = reporter_at(r, c, name);
+    char network[52];
+
+    /* As a list of nobody, which is what PHP-FPM makes of it, it would be of no use. */
+    if (pool_config_text(c, name) && c->n_allowed_clients == 0 && has_tcp(c))
+        report(&there, CONFIG_ERROR, name,
+               "the value is empty, expected addresses, or no such line where all may connect");
+    for (size_t i = 0; i < c->n_allowed_clients; i++)
+        if (client_masked(&c->allowed_clients[i], network))
+            report(&there, CONFIG_WARNING, name,
+                   "a network has bits behind its prefix, which do not count, expected %s",
+                   network);
+}
+
+/* PHP-FPM takes "/" only where nothing but the status is served. */
+static void check_path(const PoolConfig *c, const char *directive, const char *path,
+                       bool may_be_root, const Reporter *r)
+{
+    Reporter there = reporter_at(r, c, directive);
+
+    if (path && strcmp(path, "/") == 0 && !may_be_root)
+        report(&there, CONFIG_ERROR, directive,
+               "'/' is too short, expected at least one more character");
+}
+
+static void check_addresses(const PoolConfig *c, const Reporter *r)
+{
+    Reporter at_listen = reporter_at(r, c, "listen");
+    Reporter at_status = reporter_at(r, c, "pm.status_listen");
+
+    for (size_t i = 0; i < c->n_listen; i++)
+        for (size_t k = 0; k < i; k++)
+            if (listen_is_same(&c->listen[i], &c->listen[k]))
+                report(&at_listen, CONFIG_ERROR, "listen",
+                       "'%.200s' is there twice, expected each address once", c->listen[i].text);
+    for (size_t i = 0; i < c->n_status_listen; i++) {
+        const ListenAddress *a = &c->status_listen[i];
+
+        for (size_t k = 0; k < i; k++)
+            if (listen_is_same(a, &c->status_listen[k]))
+                report(&at_status, CONFIG_ERROR, "pm.status_listen",
+                       "'%.200s' is there twice, expected each address once", a->text);
+        for (size_t k = 0; k < c->n_listen; k++)
+            if (listen_is_same(a, &c->listen[k]))
+                report(&at_status, CONFIG_ERROR, "pm.status_listen",
+                       "'%.200s' is an address of listen too, expected one of its own", a->text);
+    }
+}
+
+static int check_status(PoolConfig *c, const Reporter *r)
+{
+    Reporter at_ping = reporter_at(r, c, "ping.path");
+    Reporter at_response = reporter_at(r, c, "ping.response");
+
+    check_path(c, "pm.status_path", c->status_path, c->n_status_listen > 0, r);
+    check_path(c, "ping.path", c->ping_path, false, r);
+    if (c->status_path && c->ping_path && strcmp(c->status_path, c->ping_path) == 0)
+        report(&at_ping, CONFIG_ERROR, "ping.path",
+               "'%.100s' is pm.status_path too, expected another path", c->ping_path);
+    if (!c->ping_response)
+        report(&at_response, CONFIG_ERROR, "ping.response",
+               "the value is empty, expected the text of the answer");
+    /* PHP-FPM's path where only the address was given. */
+    if (c->n_status_listen > 0 && !c->status_path) {
+        c->status_path = strdup("/");
+        if (!c->status_path)
+            return -ENOMEM;
+    }
+    return 0;
+}
+
+int check_pool(PoolConfig *c, const Reporter *r)
+{
+    check_processes(c, r);
     check_extensions(c, r);
+    check_clients(c, r);
+    check_addresses(c, r);
+    return check_status(c, r);
 }

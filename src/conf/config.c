@@ -47,19 +47,36 @@ PoolConfig *pool_config_new(const char *name)
         return NULL;
     c->name = strdup(name);
     c->origins = calloc(n, sizeof(*c->origins));
-    if (!c->name || !c->origins)
+    c->texts = calloc(n, sizeof(*c->texts));
+    if (!c->name || !c->origins || !c->texts)
         return NULL;
     c->rlimit_files = RLIMIT_KEEP;
     c->rlimit_core = RLIMIT_KEEP;
+    c->process_priority = PRIORITY_KEEP;
     for (size_t i = 0; i < n; i++)
         if (setting_apply_default(c, d + i) < 0)
             return NULL;
     return TAKE_PTR(c);
 }
 
+static void words_done(WordList *list)
+{
+    for (size_t i = 0; i < list->n; i++)
+        free(list->items[i]);
+    free(list->items);
+}
+
 static void free_lists(PoolConfig *c)
 {
+    WordList *words[] = {&c->supplementary_groups,  &c->listen_acl_users,
+                         &c->listen_acl_groups,     &c->body_file_paths,
+                         &c->unit_read_write_paths, &c->unit_read_only_paths};
+
+    for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+        words_done(words[i]);
     listen_free(c->listen, c->n_listen);
+    listen_free(c->status_listen, c->n_status_listen);
+    free(c->allowed_clients);
     for (size_t i = 0; i < c->n_env; i++) {
         free(c->env[i].name);
         free(c->env[i].value);
@@ -73,6 +90,9 @@ static void free_lists(PoolConfig *c)
     for (size_t i = 0; i < c->n_limit_extensions; i++)
         free(c->limit_extensions[i]);
     free(c->limit_extensions);
+    for (size_t i = 0; c->texts && i < directives_count(); i++)
+        free(c->texts[i]);
+    free(c->texts);
     for (size_t i = 0; i < c->n_files; i++)
         free(c->files[i]);
     free(c->files);
@@ -88,7 +108,12 @@ PoolConfig *pool_config_free(PoolConfig *c)
     free(c->path);
     free(c->user);
     free(c->group);
+    free(c->prefix);
+    free(c->chroot);
     free(c->chdir);
+    free(c->status_path);
+    free(c->ping_path);
+    free(c->ping_response);
     free(c->runtime);
     free(c->listen_owner);
     free(c->listen_group);
@@ -103,4 +128,11 @@ ConfigOrigin pool_config_origin(const PoolConfig *c, const char *directive)
     const Directive *d = directive_find(directive, strlen(directive));
 
     return d && c->origins ? c->origins[directive_index(d)] : (ConfigOrigin){0};
+}
+
+const char *pool_config_text(const PoolConfig *c, const char *directive)
+{
+    const Directive *d = directive_find(directive, strlen(directive));
+
+    return d && c->texts ? c->texts[directive_index(d)] : NULL;
 }

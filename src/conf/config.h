@@ -9,6 +9,7 @@
 
 #include "base/macro.h"
 
+#include <limits.h>
 #include <sys/types.h>
 
 typedef enum PoolMode {
@@ -32,18 +33,23 @@ typedef enum IniKind {
 const char *ini_kind_to_string(IniKind kind);
 
 /* One php_value[key] = text. The text of values is the raw one of the file, in PHP's own ini syntax
- * (E_ALL & ~E_NOTICE), of flags "1" or "0". */
+ * (E_ALL & ~E_NOTICE), of flags "1" or "0", and that of
+ * disable_functions and disable_classes names with commas between. */
 typedef struct IniSetting {
     IniKind kind;
     char *key;
     char *text;
     const char *file; /* belongs to the PoolConfig */
     unsigned line;
+    unsigned layer; /* 0: of the pool file and what it includes, then of each drop-in */
 } IniSetting;
 
 typedef struct EnvSetting {
     char *name;
     char *value;
+    const char *file; /* belongs to the PoolConfig */
+    unsigned line;
+    unsigned layer; /* as that of IniSetting */
 } EnvSetting;
 
 typedef enum ListenKind {
@@ -59,6 +65,21 @@ typedef struct ListenAddress {
     uint16_t port;
 } ListenAddress;
 
+/* Clients from which TCP connections are taken: an address and how many of its leading bits count.
+ * IPv4 is kept as v4-mapped IPv6, so that both spellings of a peer compare equal. */
+typedef struct ClientRange {
+    uint8_t address[16];
+    unsigned n_bits; /* of 128 */
+} ClientRange;
+
+/** Whether an IPv6 address (IPv4: as v4-mapped) lies in the range. */
+bool client_in_range(const ClientRange *range, const uint8_t address[static 16]);
+
+typedef struct WordList {
+    char **items;
+    size_t n;
+} WordList;
+
 /* Where something was said. */
 typedef struct ConfigOrigin {
     const char *file; /* belongs to the PoolConfig; NULL: nowhere, the default is in force */
@@ -68,14 +89,19 @@ typedef struct ConfigOrigin {
 #define RLIMIT_KEEP      UINT64_MAX /* leave the limit alone */
 #define RLIMIT_UNLIMITED (UINT64_MAX - 1)
 
+#define PRIORITY_KEEP    INT_MAX /* leave the scheduling priority alone */
+
 typedef struct PoolConfig {
     char *name; /* instance name = pool name */
     char *path; /* the file; NULL for a configuration made in memory */
 
     char *user;  /* name or number; NULL: the manager's own (user mode, or User= of the unit) */
     char *group; /* name or number; NULL: the user's primary group */
-    char *chdir;
-    char *runtime; /* program in libexecdir/fpmd */
+    WordList supplementary_groups; /* besides those of the user database */
+    char *prefix;                  /* before relative paths; completed already in what is below */
+    char *chroot;                  /* NULL: none */
+    char *chdir;                   /* below chroot where there is one */
+    char *runtime;                 /* program in libexecdir/fpmd */
 
     ListenAddress *listen; /* only for --foreground without LISTEN_FDS; may be empty */
     size_t n_listen;
@@ -83,6 +109,9 @@ typedef struct PoolConfig {
     char *listen_owner;
     char *listen_group;
     unsigned listen_mode;
+    WordList listen_acl_users, listen_acl_groups;
+    ClientRange *allowed_clients; /* NULL: all */
+    size_t n_allowed_clients;
 
     PoolMode pm;
     unsigned pm_max_children;
@@ -96,6 +125,9 @@ typedef struct PoolConfig {
     uint64_t process_control_timeout_usec; /* 0: no limit of our own for a drain, only the unit's */
     uint64_t rlimit_files;                 /* RLIMIT_KEEP, or the limit */
     uint64_t rlimit_core;                  /* RLIMIT_KEEP, RLIMIT_UNLIMITED, or bytes */
+    int process_priority;                  /* -19…20, or PRIORITY_KEEP */
+    bool process_dumpable; /* no: workers leave no core dump, whatever rlimit_core says */
+    WordList unit_read_write_paths, unit_read_only_paths; /* what the service unit has to show */
 
     bool clear_env;
     EnvSetting *env;
@@ -109,12 +141,22 @@ typedef struct PoolConfig {
     size_t n_ini;
     char **limit_extensions; /* security.limit_extensions; n = 0: all allowed */
     size_t n_limit_extensions;
+    bool allow_php_value;     /* whether PHP_VALUE and PHP_ADMIN_VALUE of a request count */
+    WordList body_file_paths; /* folders from which REQUEST_BODY_FILE may be taken */
+
+    char *status_path;            /* URI, NULL: none */
+    ListenAddress *status_listen; /* sockets on which only status_path and ping_path are answered */
+    size_t n_status_listen;
+    char *ping_path; /* URI, NULL: none */
+    char *ping_response;
 
     bool catch_workers_output; /* stdout and stderr of workers to the journal */
     int log_level;             /* syslog priority: records above it are not sent */
 
     ConfigOrigin *origins; /* one per directive of conf/directives.h */
-    char **files;          /* the names that origins and settings point to */
+    char **texts; /* one per directive: the value as given, quotes and variables resolved; NULL: not
+                     given, or an array */
+    char **files; /* the names that origins and settings point to */
     size_t n_files;
 } PoolConfig;
 
@@ -127,6 +169,9 @@ DEFINE_CLEANUP(PoolConfig, pool_config_free)
 
 /** Where the directive was given last; a line of 0 when it was not. */
 ConfigOrigin pool_config_origin(const PoolConfig *c, const char *directive);
+
+/** The value of a directive that was given, as a text; NULL when it was not. */
+const char *pool_config_text(const PoolConfig *c, const char *directive);
 
 typedef enum ConfigSeverity {
     CONFIG_WARNING,
@@ -164,6 +209,19 @@ void config_issues_add_at(ConfigIssues *issues, ConfigSeverity severity, const P
 char *config_issue_to_string(const ConfigIssue *issue);
 
 /**
+ * Finds and reads the file of a pool: NAME.conf in the first of the folders (with ':' between, the
+ * most important first) that has it, then the drop-ins NAME.conf.d/STEM.conf of all folders in the
+ * order of their names; of those with the same name the one in the most important folder counts. A
+ * drop-in begins in the section of the pool, and replaces what was said before it. A link to
+ * /dev/null takes away the file or drop-in of less important folders.
+ *
+ * Returns and issues as config_load_to_check(); -ENOENT, with an error in issues, when there is no
+ * such file.
+ */
+int config_load_pool(const char *folders, const char *name, ConfigIssues *issues,
+                     PoolConfig **ret_config);
+
+/**
  * Reads the file and makes the configuration of the pool called name (its section [name];
  * directives before any section are global). All problems of the file are added to issues, not just
  * the first. Environment variables in ${NAME} come from this process.
@@ -186,6 +244,6 @@ int config_load_to_check(const char *path, const char *name, ConfigIssues *issue
 int config_parse(const char *text, size_t n, const char *path, const char *name,
                  ConfigIssues *issues, PoolConfig **ret_config);
 
-/** 0, or -EINVAL for a name that cannot be an instance: allowed are [A-Za-z0-9_.], not starting
- * with a dot, 1…64 bytes. */
+/** 0, or -EINVAL for a name that cannot be an instance: allowed are [A-Za-z0-9_.-], not starting
+ * with the last two, 1…64 bytes. */
 int config_check_pool_name(const char *name);

@@ -9,11 +9,24 @@ const char *directive_fate_to_string(DirectiveFate fate)
     static const char *const names[] = {
         [FATE_HONOURED] = "honoured",
         [FATE_SYSTEMD] = "done by systemd",
-        [FATE_LATER] = "without effect",
         [FATE_REFUSED] = "refused",
     };
 
     return (unsigned)fate < ARRAY_SIZE(names) ? names[fate] : NULL;
+}
+
+const char *directive_group_to_string(DirectiveGroup group)
+{
+    static const char *const names[] = {
+        [GROUP_WHO] = "Who and where",
+        [GROUP_LISTENING] = "Listening",
+        [GROUP_PROCESSES] = "Processes",
+        [GROUP_SCRIPTS] = "What scripts see",
+        [GROUP_STATUS] = "Status, ping and logs",
+        [GROUP_DAEMON] = "Left from a daemon without systemd",
+    };
+
+    return (unsigned)group < ARRAY_SIZE(names) ? names[group] : NULL;
 }
 
 const char *directive_type_to_string(DirectiveType type)
@@ -22,9 +35,13 @@ const char *directive_type_to_string(DirectiveType type)
         [TYPE_NAME] = "a name without blanks, or a number",
         [TYPE_PROGRAM] = "a file name of letters, digits and _ . + -",
         [TYPE_PATH] = "an absolute path",
+        [TYPE_PREFIXED] = "a path, absolute or below prefix",
         [TYPE_SCAN_DIRS] = "absolute paths with colons between",
+        [TYPE_NAMES] = "names or numbers with blanks or commas between",
+        [TYPE_PATHS] = "absolute paths with blanks between",
+        [TYPE_CLIENTS] = "addresses or networks (192.0.2.0/24) with blanks or commas between",
         [TYPE_URI] = "a path that begins with '/', of letters, digits and / _ - . ~",
-        [TYPE_ADDRESSES] = "absolute paths, ports or host:port, with blanks or commas between",
+        [TYPE_ADDRESSES] = "paths, ports or host:port with blanks or commas between",
         [TYPE_EXTENSIONS] = "file name extensions like .php with blanks between",
         [TYPE_UNSIGNED] = "a number",
         [TYPE_COUNT] = "a number",

@@ -17,33 +17,38 @@
 /* A honoured directive with its field; min and max where the type has them. */
 #define HONOURED(n, s, t, lo, hi, member, d, text)                                                 \
     {                                                                                              \
-        .name = n, .scope = s, .type = t, .fate = FATE_HONOURED, .min = lo, .max = hi,             \
-        .field = member, .fallback = d, .summary = text                                            \
+        .name = n, .scope = s, .type = t, .group = GROUP, .fate = FATE_HONOURED, .min = lo,        \
+        .max = hi, .field = member, .fallback = d, .summary = text                                 \
     }
 #define ARRAY(n, kind, text)                                                                       \
     {                                                                                              \
-        .name = n, .scope = P, .type = TYPE_INI, .ini_kind = kind, .field = NONE, .summary = text  \
+        .name = n, .scope = P, .type = TYPE_INI, .group = GROUP, .ini_kind = kind, .field = NONE,  \
+        .summary = text                                                                            \
     }
 #define SYSTEMD(n, s, t, lo, hi, d, setting, text)                                                 \
     {                                                                                              \
-        .name = n, .scope = s, .type = t, .fate = FATE_SYSTEMD, .min = lo, .max = hi,              \
-        .field = NONE, .fallback = d, .instead = setting, .summary = text                          \
+        .name = n, .scope = s, .type = t, .group = GROUP, .fate = FATE_SYSTEMD, .min = lo,         \
+        .max = hi, .field = NONE, .fallback = d, .instead = setting, .summary = text               \
     }
-#define WITHOUT(f, n, s, t, lo, hi, d, text)                                                       \
+#define REFUSED_AS(vital, n, s, t, lo, hi, d, why, text)                                           \
     {                                                                                              \
-        .name = n, .scope = s, .type = t, .fate = f, .min = lo, .max = hi, .field = NONE,          \
-        .fallback = d, .summary = text                                                             \
+        .name = n, .scope = s, .type = t, .group = GROUP, .fate = FATE_REFUSED, .min = lo,         \
+        .max = hi, .field = NONE, .fallback = d, .instead = why, .is_vital = vital,                \
+        .summary = text                                                                            \
     }
-#define LATER(...)   WITHOUT(FATE_LATER, __VA_ARGS__)
-#define REFUSED(...) WITHOUT(FATE_REFUSED, __VA_ARGS__)
+#define REFUSED(...) REFUSED_AS(false, __VA_ARGS__)
+#define VITAL(...)   REFUSED_AS(true, __VA_ARGS__)
 
+/* GROUP is the heading below which the rows stand. */
 static const Directive directives[] = {
-    /* Who and where */
+#define GROUP GROUP_WHO
     HONOURED("user", P, TYPE_NAME, 0, 0, F(user), NULL,
              "User of the workers, a name or a number; mandatory unless the unit has User=."),
     HONOURED("group", P, TYPE_NAME, 0, 0, F(group), NULL,
              "Group of the workers, a name or a number; without it the user's primary group."),
-    HONOURED("chdir", P, TYPE_PATH, 0, 0, F(chdir), NULL,
+    HONOURED("supplementary_groups", P, TYPE_NAMES, 0, 0, F(supplementary_groups), NULL,
+             "Groups of the workers besides those that the user database gives their user."),
+    HONOURED("chdir", P, TYPE_PREFIXED, 0, 0, F(chdir), NULL,
              "Working directory in which the workers start."),
     HONOURED("runtime", P, TYPE_PROGRAM, 0, 0, F(runtime), FPMD_DEFAULT_RUNTIME,
              "Program that serves the requests, a file of fpmd's libexec directory."),
@@ -51,33 +56,36 @@ static const Directive directives[] = {
              "The pool's php.ini; without it the one of PHP-FPM for that PHP version."),
     HONOURED("php_ini_scan_dir", P, TYPE_SCAN_DIRS, 0, 0, F(php_ini_scan_dir), NULL,
              "Directories of further .ini files, with colons between; without it PHP-FPM's."),
-    LATER("prefix", P, TYPE_PATH, 0, 0, NULL, "Directory before relative paths of the pool."),
-    REFUSED("chroot", P, TYPE_PATH, 0, 0, NULL, "Root directory of the workers."),
+    HONOURED("prefix", P, TYPE_PREFIXED, 0, 0, F(prefix), NULL,
+             "Directory before relative paths of the pool; without it /usr, as PHP-FPM has it."),
+    HONOURED("chroot", P, TYPE_PREFIXED, 0, 0, F(chroot), NULL,
+             "Root directory of the workers; the service unit has to grant CAP_SYS_CHROOT."),
 
-    /* Listening */
-    HONOURED(
-        "listen", P, TYPE_ADDRESSES, 0, 0, F(listen), NULL,
-        "Addresses (path, port, host:port) for fpmd --foreground; else the socket unit has them."),
+#undef GROUP
+#define GROUP GROUP_LISTENING
+    HONOURED("listen", P, TYPE_ADDRESSES, 0, 0, F(listen), NULL,
+             "Addresses of the pool: paths, ports or host:port; fpmctl apply gives them to the "
+             "socket unit."),
     HONOURED("listen.backlog", P, TYPE_SIGNED, -1, INT_MAX, F(listen_backlog), "-1",
              "Length of the queue of connections; -1 is the longest that the kernel allows."),
     HONOURED("listen.owner", P, TYPE_NAME, 0, 0, F(listen_owner), NULL,
-             "Owner of a unix socket that fpmd itself makes."),
+             "Owner of the unix sockets; without it root."),
     HONOURED("listen.group", P, TYPE_NAME, 0, 0, F(listen_group), NULL,
-             "Group of a unix socket that fpmd itself makes."),
+             "Group of the unix sockets; without it that of the socket unit."),
     HONOURED("listen.mode", P, TYPE_MODE, 0, 0, F(listen_mode), "0660",
-             "Octal mode of a unix socket that fpmd itself makes."),
-    SYSTEMD("listen.acl_users", P, TYPE_TEXT, 0, 0, NULL,
-            "ExecStartPost=setfacl of the socket unit",
-            "Users that may connect to a unix socket besides its owner."),
-    SYSTEMD("listen.acl_groups", P, TYPE_TEXT, 0, 0, NULL,
-            "ExecStartPost=setfacl of the socket unit",
-            "Groups that may connect to a unix socket besides its group."),
-    REFUSED("listen.allowed_clients", P, TYPE_TEXT, 0, 0, NULL,
-            "Addresses of the clients that may connect over TCP."),
-    SYSTEMD("listen.setfib", P, TYPE_SIGNED, -1, INT_MAX, "-1",
-            "nothing, it is a setting of FreeBSD", "Routing table of the socket on FreeBSD."),
+             "Octal mode of the unix sockets."),
+    HONOURED("listen.acl_users", P, TYPE_NAMES, 0, 0, F(listen_acl_users), NULL,
+             "Users that may connect to a unix socket besides its owner."),
+    HONOURED("listen.acl_groups", P, TYPE_NAMES, 0, 0, F(listen_acl_groups), NULL,
+             "Groups that may connect to a unix socket besides its group."),
+    HONOURED("listen.allowed_clients", P, TYPE_CLIENTS, 0, 0, F(allowed_clients), NULL,
+             "Addresses or networks (192.0.2.0/24) that may connect over TCP; without it all."),
+    REFUSED("listen.setfib", P, TYPE_SIGNED, -1, INT_MAX, "-1",
+            "it is a setting of FreeBSD, and Linux has no such thing",
+            "Routing table of the socket on FreeBSD."),
 
-    /* Processes */
+#undef GROUP
+#define GROUP GROUP_PROCESSES
     HONOURED("pm", P, TYPE_PM, 0, 0, F(pm), NULL,
              "How the number of workers is chosen: static, dynamic or ondemand; mandatory."),
     HONOURED("pm.max_children", P, TYPE_UNSIGNED, 1, CHILDREN_MAX, F(pm_max_children), NULL,
@@ -101,22 +109,31 @@ static const Directive directives[] = {
              "Most open files of a worker; without it or with 0 the unit's limit."),
     HONOURED("rlimit_core", GP, TYPE_RLIMIT, 0, INT64_MAX, F(rlimit_core), NULL,
              "Largest core dump of a worker in bytes, or unlimited; without it the unit's limit."),
-    SYSTEMD("process.priority", GP, TYPE_SIGNED, -19, 20, NULL, "Nice= of the service unit",
-            "Scheduling priority of the workers."),
-    LATER("process.dumpable", P, TYPE_BOOL, 0, 0, "no",
-          "Whether workers may be traced and dump core although they changed their user."),
-    LATER("process.max", G, TYPE_UNSIGNED, 0, INT_MAX, "0",
-          "Most workers of all pools together; each fpmd runs one pool."),
-    LATER("emergency_restart_threshold", G, TYPE_UNSIGNED, 0, INT_MAX, "0",
-          "Crashes of workers within emergency_restart_interval that begin a reload."),
-    LATER("emergency_restart_interval", G, TYPE_TIME, 0, TIME_MAX, "0",
-          "Time in which emergency_restart_threshold counts."),
-    LATER("request_terminate_timeout", P, TYPE_TIME, 0, TIME_MAX, "0",
-          "Time after which the worker of a request is ended; 0 is never."),
-    LATER("request_terminate_timeout_track_finished", P, TYPE_BOOL, 0, 0, "no",
-          "Whether that time goes on after fastcgi_finish_request()."),
+    HONOURED("process.priority", GP, TYPE_SIGNED, -19, 20, F(process_priority), NULL,
+             "Scheduling priority of the workers; below 0 only with Nice= of the service unit."),
+    HONOURED("process.dumpable", P, TYPE_BOOL, 0, 0, F(process_dumpable), "no",
+             "Whether workers may leave core dumps (how large: rlimit_core)."),
+    SYSTEMD("process.max", G, TYPE_UNSIGNED, 0, INT_MAX, "0", "TasksMax= of system-fpmd.slice",
+            "Most workers of all pools together; each fpmd runs one pool."),
+    HONOURED("unit.read_write_paths", P, TYPE_PATHS, 0, 0, F(unit_read_write_paths), NULL,
+             "Paths that scripts read and write and that the service unit would hide or protect."),
+    HONOURED("unit.read_only_paths", P, TYPE_PATHS, 0, 0, F(unit_read_only_paths), NULL,
+             "Paths that scripts only read and that the service unit would hide."),
+    REFUSED("emergency_restart_threshold", G, TYPE_UNSIGNED, 0, INT_MAX, "0",
+            "this version replaces a worker that crashed, and never all of them",
+            "Crashes of workers within emergency_restart_interval that begin a reload."),
+    REFUSED("emergency_restart_interval", G, TYPE_TIME, 0, TIME_MAX, "0",
+            "this version replaces a worker that crashed, and never all of them",
+            "Time in which emergency_restart_threshold counts."),
+    REFUSED("request_terminate_timeout", P, TYPE_TIME, 0, TIME_MAX, "0",
+            "this version ends no request; max_execution_time of PHP does",
+            "Time after which the worker of a request is ended; 0 is never."),
+    REFUSED("request_terminate_timeout_track_finished", P, TYPE_BOOL, 0, 0, "no",
+            "this version ends no request; max_execution_time of PHP does",
+            "Whether that time goes on after fastcgi_finish_request()."),
 
-    /* What scripts see */
+#undef GROUP
+#define GROUP GROUP_SCRIPTS
     HONOURED("clear_env", P, TYPE_BOOL, 0, 0, F(clear_env), "yes",
              "Whether workers start without the environment variables of the manager."),
     HONOURED("env", P, TYPE_ENV, 0, 0, NONE, NULL,
@@ -129,22 +146,39 @@ static const Directive directives[] = {
           "Setting of php.ini that is on or off and that scripts cannot change."),
     HONOURED("security.limit_extensions", P, TYPE_EXTENSIONS, 0, 0, F(limit_extensions),
              ".php .phar", "Ends of the file names that may be run as scripts; empty allows all."),
-    REFUSED("apparmor_hat", P, TYPE_TEXT, 0, 0, NULL, "AppArmor hat that the workers put on."),
+    HONOURED("security.allow_php_value", P, TYPE_BOOL, 0, 0, F(allow_php_value), "yes",
+             "Whether the web server may set PHP_VALUE and PHP_ADMIN_VALUE for a request."),
+    HONOURED("security.body_file_paths", P, TYPE_PATHS, 0, 0, F(body_file_paths),
+             "/var/lib/nginx /var/cache/nginx",
+             "Folders below which the web server may name a file in REQUEST_BODY_FILE."),
+    VITAL("apparmor_hat", P, TYPE_TEXT, 0, 0, NULL,
+          "no_new_privs forbids it; AppArmorProfile= of the service unit confines the whole pool",
+          "AppArmor hat that the workers put on."),
 
-    /* Status, ping and logs */
-    LATER("pm.status_path", P, TYPE_URI, 0, 0, NULL, "URI of the status page."),
-    LATER("pm.status_listen", P, TYPE_ADDRESSES, 0, 0, NULL, "Address of the status page alone."),
-    LATER("ping.path", P, TYPE_URI, 0, 0, NULL, "URI that answers when the pool is alive."),
-    LATER("ping.response", P, TYPE_TEXT, 0, 0, "pong", "Text of that answer."),
-    LATER("access.log", P, TYPE_LOG, 0, 0, NULL, "File of the access log."),
-    LATER("access.format", P, TYPE_TEXT, 0, 0, "\"%R - %u %t \\\"%m %r\\\" %s\"",
-          "Format of the access log."),
-    LATER("access.suppress_path", P, TYPE_URIS, 0, 0, NULL, "URI that the access log leaves out."),
-    LATER("slowlog", P, TYPE_LOG, 0, 0, NULL, "File of the log of slow requests."),
-    LATER("request_slowlog_timeout", P, TYPE_TIME, 0, TIME_MAX, "0",
-          "Time after which a request is slow; 0 is never."),
-    LATER("request_slowlog_trace_depth", P, TYPE_UNSIGNED, 1, INT_MAX, "20",
-          "Most frames of a call stack in the log of slow requests."),
+#undef GROUP
+#define GROUP GROUP_STATUS
+    HONOURED("pm.status_path", P, TYPE_URI, 0, 0, F(status_path), NULL,
+             "URI of the status page (?full, ?json, ?xml, ?html, ?openmetrics)."),
+    HONOURED("pm.status_listen", P, TYPE_ADDRESSES, 0, 0, F(status_listen), NULL,
+             "Addresses at which only the status page and the ping are answered."),
+    HONOURED("ping.path", P, TYPE_URI, 0, 0, F(ping_path), NULL,
+             "URI that answers when the pool is alive."),
+    HONOURED("ping.response", P, TYPE_TEXT, 0, 0, F(ping_response), "pong", "Text of that answer."),
+    REFUSED("access.log", P, TYPE_LOG, 0, 0, NULL,
+            "this version writes no access log; that of the web server has the same requests",
+            "File of the access log."),
+    REFUSED("access.format", P, TYPE_TEXT, 0, 0, "\"%R - %u %t \\\"%m %r\\\" %s\"",
+            "this version writes no access log", "Format of the access log."),
+    REFUSED("access.suppress_path", P, TYPE_URIS, 0, 0, NULL, "this version writes no access log",
+            "URI that the access log leaves out."),
+    REFUSED("slowlog", P, TYPE_LOG, 0, 0, NULL, "this version has no log of slow requests",
+            "File of the log of slow requests."),
+    REFUSED("request_slowlog_timeout", P, TYPE_TIME, 0, TIME_MAX, "0",
+            "this version has no log of slow requests",
+            "Time after which a request is slow; 0 is never."),
+    REFUSED("request_slowlog_trace_depth", P, TYPE_UNSIGNED, 1, INT_MAX, "20",
+            "this version has no log of slow requests",
+            "Most frames of a call stack in the log of slow requests."),
     HONOURED("catch_workers_output", P, TYPE_BOOL, 0, 0, F(catch_workers_output), "yes",
              "Whether stdout and stderr of workers go to the journal; otherwise they are lost."),
     SYSTEMD("decorate_workers_output", P, TYPE_BOOL, 0, 0, "yes",
@@ -152,7 +186,9 @@ static const Directive directives[] = {
             "Whether lines of workers get a prefix in the log."),
     HONOURED("log_level", GP, TYPE_LOG_LEVEL, 0, 0, F(log_level), "notice",
              "Least severity of records: debug, notice, warning, error or alert."),
-    LATER("log_limit", G, TYPE_UNSIGNED, 512, INT_MAX, "1024", "Longest line of a log in bytes."),
+    SYSTEMD("log_limit", G, TYPE_UNSIGNED, 512, INT_MAX, "1024",
+            "LineMax= of journald.conf(5), and records are never cut",
+            "Longest line of a log in bytes."),
     SYSTEMD("log_buffering", G, TYPE_BOOL, 0, 0, "yes", "the journal, which takes whole records",
             "Whether a line of the log is written at once."),
     SYSTEMD("error_log", G, TYPE_LOG, 0, 0, NULL, "the journal: journalctl -u fpmd@POOL",
@@ -162,7 +198,8 @@ static const Directive directives[] = {
     SYSTEMD("syslog.facility", G, TYPE_FACILITY, 0, 0, "daemon",
             "SyslogFacility= of the service unit", "Facility of the records in syslog."),
 
-    /* Of a daemon without systemd */
+#undef GROUP
+#define GROUP GROUP_DAEMON
     SYSTEMD("pid", G, TYPE_LOG, 0, 0, NULL, "Type=notify of the service unit",
             "File with the number of the manager."),
     SYSTEMD("daemonize", G, TYPE_BOOL, 0, 0, "yes", "Type=notify of the service unit",
@@ -172,6 +209,7 @@ static const Directive directives[] = {
     SYSTEMD("systemd_interval", G, TYPE_TIME, 0, TIME_MAX, "10s",
             "WatchdogSec= of the service unit; the status is always current",
             "Time between two status messages to systemd."),
+#undef GROUP
 };
 
 const Directive *directives_get(size_t *ret_n)

@@ -2,7 +2,7 @@
 
 /*
  * The table of directives: what a pool file may say. The parser, the checks and the tools loop over
- * it; tests hold conf.d/www.conf and fpmd.conf(5) against it.
+ * it, and conf.d/www.conf and the directives of fpmd.conf(5) are made from it (generate.c).
  */
 
 #include "conf/config.h"
@@ -10,8 +10,8 @@
 typedef enum DirectiveFate {
     FATE_HONOURED,
     FATE_SYSTEMD, /* systemd does this; "instead" names the setting */
-    FATE_LATER,   /* accepted without effect in this version, with a warning */
-    FATE_REFUSED, /* passing over it would weaken a pool, so it is an error in this version */
+    FATE_REFUSED, /* not done, "instead" says why: an error where passing over it would weaken a
+                     pool (is_vital), else a warning */
     _DIRECTIVE_FATE_MAX,
 } DirectiveFate;
 
@@ -20,13 +20,17 @@ const char *directive_fate_to_string(DirectiveFate fate);
 
 typedef enum DirectiveType {
     TYPE_TEXT,
-    TYPE_NAME,       /* of a user or group, or its number */
-    TYPE_PROGRAM,    /* a file name without folder */
-    TYPE_PATH,       /* absolute */
-    TYPE_SCAN_DIRS,  /* absolute paths with colons between */
-    TYPE_LOG,        /* the name of a log file, relative to somewhere */
-    TYPE_URI,        /* a path of the web */
-    TYPE_ADDRESSES,  /* listening addresses */
+    TYPE_NAME,      /* of a user or group, or its number */
+    TYPE_PROGRAM,   /* a file name without folder */
+    TYPE_PATH,      /* absolute */
+    TYPE_PREFIXED,  /* a path; a relative one is completed with the prefix of the pool */
+    TYPE_SCAN_DIRS, /* absolute paths with colons between */
+    TYPE_NAMES,     /* WordList: names or numbers, with blanks or commas between */
+    TYPE_PATHS,     /* WordList: absolute paths with blanks between */
+    TYPE_CLIENTS,   /* allowed_clients: addresses with or without /bits, blanks or commas between */
+    TYPE_LOG,       /* the name of a log file, relative to somewhere */
+    TYPE_URI,       /* a path of the web */
+    TYPE_ADDRESSES, /* listening addresses */
     TYPE_EXTENSIONS, /* words with blanks between */
     TYPE_UNSIGNED,   /* unsigned */
     TYPE_COUNT,      /* uint64_t */
@@ -46,6 +50,20 @@ typedef enum DirectiveType {
     _DIRECTIVE_TYPE_MAX,
 } DirectiveType;
 
+/* The headings of www.conf and fpmd.conf(5), in the order of the table. */
+typedef enum DirectiveGroup {
+    GROUP_WHO,
+    GROUP_LISTENING,
+    GROUP_PROCESSES,
+    GROUP_SCRIPTS,
+    GROUP_STATUS,
+    GROUP_DAEMON,
+    _DIRECTIVE_GROUP_MAX,
+} DirectiveGroup;
+
+/** "Who and where", … */
+const char *directive_group_to_string(DirectiveGroup group);
+
 /** What a value has to be, for messages and tools: "yes or no", … NULL: anything. */
 const char *directive_type_to_string(DirectiveType type);
 
@@ -62,11 +80,13 @@ typedef struct Directive {
     DirectiveType type;
     unsigned scope; /* SCOPE_… */
     DirectiveFate fate;
+    DirectiveGroup group;
     int64_t min, max;     /* of numbers and times (times in microseconds) */
     size_t field;         /* offset in PoolConfig or DIRECTIVE_NO_FIELD */
     IniKind ini_kind;     /* TYPE_INI */
     const char *fallback; /* the default as one would write it; NULL: none */
-    const char *instead;  /* FATE_SYSTEMD: what does it */
+    const char *instead;  /* FATE_SYSTEMD: what does it; FATE_REFUSED: why not */
+    bool is_vital;        /* FATE_REFUSED: an error */
     const char *summary;  /* one sentence, at most 95 bytes */
 } Directive;
 

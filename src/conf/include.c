@@ -2,6 +2,7 @@
 #include "conf/value.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 /* More files than any machine has pools; ends what files that include each other could multiply. */
@@ -70,6 +71,17 @@ static void drop_folders(glob_t *g)
     g->gl_pathc = kept;
 }
 
+/* glob() hands its caller's data to nobody: where it stopped, and why. */
+static char stopped_at[256];
+static int stopped_for;
+
+static int on_glob_error(const char *path, int error)
+{
+    snprintf(stopped_at, sizeof(stopped_at), "%s", path);
+    stopped_for = error;
+    return 1;
+}
+
 int include_find(Slice pattern, const char *file, const Reporter *r, IncludeList *list)
 {
     _cleanup_free_ char *text = NULL, *joined = NULL;
@@ -87,11 +99,12 @@ int include_find(Slice pattern, const char *file, const Reporter *r, IncludeList
     joined = absolute_pattern(text, file);
     if (!joined)
         return -ENOMEM;
-    k = glob(joined, GLOB_ERR | GLOB_MARK, NULL, &list->found);
+    k = glob(joined, GLOB_ERR | GLOB_MARK, on_glob_error, &list->found);
     if (k == GLOB_NOSPACE)
         return -ENOMEM;
     if (k == GLOB_ABORTED)
-        report(r, CONFIG_ERROR, "include", "a folder of %s cannot be read", joined);
+        report(r, CONFIG_ERROR, "include", "the folder %s of %s cannot be read: %s", stopped_at,
+               text, strerror(stopped_for));
     else if (k == GLOB_NOMATCH)
         report(r, CONFIG_WARNING, "include", "no file matches %s", joined);
     else

@@ -1,6 +1,7 @@
 #include "conf/setting.h"
 #include "base/parse.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/un.h>
@@ -14,6 +15,15 @@ ListenAddress *listen_free(ListenAddress *addresses, size_t n)
     }
     free(addresses);
     return NULL;
+}
+
+bool listen_is_same(const ListenAddress *a, const ListenAddress *b)
+{
+    if (a->kind != b->kind)
+        return false;
+    if (a->kind == LISTEN_UNIX)
+        return strcmp(a->path, b->path) == 0;
+    return a->port == b->port && strcmp(a->host ? a->host : "", b->host ? b->host : "") == 0;
 }
 
 static int parse_port(const char *text, uint16_t *ret)
@@ -50,6 +60,16 @@ static int parse_tcp(const char *text, ListenAddress *a)
     return a->host ? 0 : -ENOMEM;
 }
 
+/* Neither a port nor host:port, so it is a path for PHP-FPM. An address of the network without its
+ * port, or with a star or a bracket, was not meant as one. */
+static bool is_relative_path(const char *text)
+{
+    struct in_addr unused;
+
+    return text[strspn(text, "0123456789")] && !strpbrk(text, ":*[]") &&
+           inet_pton(AF_INET, text, &unused) != 1;
+}
+
 static int parse_address(const char *text, ListenAddress *a)
 {
     struct sockaddr_un un;
@@ -57,7 +77,7 @@ static int parse_address(const char *text, ListenAddress *a)
     a->text = strdup(text);
     if (!a->text)
         return -ENOMEM;
-    if (text[0] != '/')
+    if (text[0] != '/' && !is_relative_path(text))
         return parse_tcp(text, a);
     if (strlen(text) >= sizeof(un.sun_path))
         return -EINVAL;
@@ -87,9 +107,6 @@ int listen_parse(const char *text, ListenAddress **ret, size_t *ret_n)
         addresses = grown;
         addresses[n] = (ListenAddress){0};
         r = parse_address(word, &addresses[n++]);
-        for (size_t i = 0; r == 0 && i + 1 < n; i++)
-            if (strcmp(addresses[i].text, word) == 0)
-                r = -EINVAL;
     }
     if (r < 0) {
         listen_free(addresses, n);

@@ -27,6 +27,18 @@ void report(const Reporter *r, ConfigSeverity severity, const char *directive, c
                           text ? text : "no memory");
 }
 
+Reporter reporter_at(const Reporter *r, const PoolConfig *c, const char *directive)
+{
+    ConfigOrigin origin = pool_config_origin(c, directive);
+    Reporter there = *r;
+
+    if (origin.line > 0) {
+        there.file = origin.file;
+        there.line = origin.line;
+    }
+    return there;
+}
+
 const char *setting_intern(PoolConfig *c, const char *file)
 {
     char **grown, *copy;
@@ -65,7 +77,7 @@ static void words_free(char **words, size_t n)
     free(words);
 }
 
-static int store_extensions(PoolConfig *c, const char *text)
+static int split_words(const char *text, const char *separators, char ***ret, size_t *ret_n)
 {
     _cleanup_free_ char *copy = strdup(text);
     char **words = NULL, *state = NULL;
@@ -73,7 +85,7 @@ static int store_extensions(PoolConfig *c, const char *text)
 
     if (!copy)
         return -ENOMEM;
-    for (char *w = strtok_r(copy, " \t", &state); w; w = strtok_r(NULL, " \t", &state)) {
+    for (char *w = strtok_r(copy, separators, &state); w; w = strtok_r(NULL, separators, &state)) {
         char **grown = reallocarray(words, n + 1, sizeof(*grown));
 
         if (grown)
@@ -84,23 +96,65 @@ static int store_extensions(PoolConfig *c, const char *text)
         }
         n++;
     }
+    *ret = words;
+    *ret_n = n;
+    return 0;
+}
+
+static int store_extensions(PoolConfig *c, const char *text)
+{
+    char **words;
+    size_t n;
+    int r = split_words(text, " \t", &words, &n);
+
+    if (r < 0)
+        return r;
     words_free(c->limit_extensions, c->n_limit_extensions);
     c->limit_extensions = words;
     c->n_limit_extensions = n;
     return 0;
 }
 
-static int store_addresses(PoolConfig *c, const char *text)
+static int store_words(WordList *field, const char *text, const char *separators)
 {
+    WordList list;
+    int r = split_words(text, separators, &list.items, &list.n);
+
+    if (r < 0)
+        return r;
+    words_free(field->items, field->n);
+    *field = list;
+    return 0;
+}
+
+static int store_addresses(PoolConfig *c, const Directive *d, const char *text)
+{
+    bool status = d->field == offsetof(PoolConfig, status_listen);
+    ListenAddress **list = status ? &c->status_listen : &c->listen;
+    size_t *count = status ? &c->n_status_listen : &c->n_listen;
     ListenAddress *addresses;
     size_t n;
     int r = listen_parse(text, &addresses, &n);
 
     if (r < 0)
         return r;
-    listen_free(c->listen, c->n_listen);
-    c->listen = addresses;
-    c->n_listen = n;
+    listen_free(*list, *count);
+    *list = addresses;
+    *count = n;
+    return 0;
+}
+
+static int store_clients(PoolConfig *c, const char *text)
+{
+    ClientRange *ranges = NULL;
+    size_t n = 0;
+    int r = text[0] ? clients_parse(text, &ranges, &n) : 0;
+
+    if (r < 0)
+        return r;
+    free(c->allowed_clients);
+    c->allowed_clients = ranges;
+    c->n_allowed_clients = n;
     return 0;
 }
 
@@ -133,7 +187,13 @@ static int store(PoolConfig *c, const Directive *d, const char *text, uint64_t n
     case TYPE_EXTENSIONS:
         return store_extensions(c, text);
     case TYPE_ADDRESSES:
-        return store_addresses(c, text);
+        return store_addresses(c, d, text);
+    case TYPE_CLIENTS:
+        return store_clients(c, text);
+    case TYPE_NAMES:
+        return store_words(field, text, " \t,");
+    case TYPE_PATHS:
+        return store_words(field, text, " \t");
     default:
         return store_text(field, text);
     }
@@ -188,12 +248,10 @@ static void report_fate(const Reporter *r, const Directive *d, const char *text,
         return;
     if (d->fate == FATE_SYSTEMD)
         report(r, CONFIG_WARNING, d->name, "has no effect, this is done by %s", d->instead);
-    else if (d->fate == FATE_LATER)
-        report(r, CONFIG_WARNING, d->name, "is accepted but has no effect in this version");
     else
-        report(r, CONFIG_ERROR, d->name,
-               "this version cannot do it, and without it the pool would be less safe; expected no "
-               "such line");
+        report(r, d->is_vital ? CONFIG_ERROR : CONFIG_WARNING, d->name, "%s: %s%s",
+               d->is_vital ? "is refused" : "has no effect", d->instead,
+               d->is_vital ? "; expected no such line" : "");
 }
 
 static void note_origin(PoolConfig *c, const Directive *d, const Reporter *r, const char *file)
@@ -203,6 +261,17 @@ static void note_origin(PoolConfig *c, const Directive *d, const Reporter *r, co
     if (origin->line > 0 && strcmp(origin->file, file) == 0)
         report(r, CONFIG_WARNING, d->name, "is given again, which replaces line %u", origin->line);
     *origin = (ConfigOrigin){file, r->line};
+}
+
+static int keep_text(PoolConfig *c, const Directive *d, const char *text)
+{
+    char *copy = strdup(text);
+
+    if (!copy)
+        return -ENOMEM;
+    free(c->texts[directive_index(d)]);
+    c->texts[directive_index(d)] = copy;
+    return 0;
 }
 
 static int apply_value(PoolConfig *c, const Directive *d, const char *text, const Reporter *r)
@@ -221,12 +290,18 @@ static int apply_value(PoolConfig *c, const Directive *d, const char *text, cons
         return 0;
     }
     report_fate(r, d, text, number);
+    if (keep_text(c, d, text) < 0)
+        return -ENOMEM;
     return d->field == DIRECTIVE_NO_FIELD ? 0 : store(c, d, text, number);
 }
 
 int setting_apply(PoolConfig *c, const Directive *d, const LexItem *item, const char *pool,
                   const Reporter *r)
 {
+    /* For PHP-FPM bare words are "1" or nothing everywhere; as numbers they are no values of ours.
+     */
+    bool is_text = d->type < TYPE_UNSIGNED && d->type != TYPE_PROGRAM;
+    const char *word = is_text ? value_bare_word(item->value) : NULL;
     _cleanup_free_ char *expanded = NULL, *text = NULL;
     const char *error, *file = setting_intern(c, r->file);
     int k;
@@ -234,6 +309,8 @@ int setting_apply(PoolConfig *c, const Directive *d, const LexItem *item, const 
     if (!file)
         return -ENOMEM;
     note_origin(c, d, r, file);
+    if (word)
+        return apply_value(c, d, word, r);
     k = value_expand(item->value, &expanded, &error);
     if (k == -EINVAL)
         report(r, CONFIG_ERROR, d->name, "%s", error);
@@ -256,16 +333,18 @@ int setting_inherit(PoolConfig *c, const PoolConfig *global)
     for (size_t i = 0; i < n; i++) {
         const char *file;
 
-        if (d[i].field == DIRECTIVE_NO_FIELD || c->origins[i].line > 0 ||
-            global->origins[i].line == 0)
+        if (directive_is_array(d + i) || c->origins[i].line > 0 || global->origins[i].line == 0)
             continue;
         file = setting_intern(c, global->origins[i].file);
-        if (!file)
+        if (!file || (global->texts[i] && keep_text(c, d + i, global->texts[i]) < 0))
             return -ENOMEM;
         c->origins[i] = (ConfigOrigin){file, global->origins[i].line};
+        if (d[i].field == DIRECTIVE_NO_FIELD)
+            continue;
         /* Only numbers are global. */
         memcpy((char *)c + d[i].field, (const char *)global + d[i].field,
-               d[i].type == TYPE_LOG_LEVEL ? sizeof(int) : sizeof(uint64_t));
+               d[i].type == TYPE_LOG_LEVEL || d[i].type == TYPE_SIGNED ? sizeof(int)
+                                                                       : sizeof(uint64_t));
     }
     return 0;
 }

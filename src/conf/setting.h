@@ -13,11 +13,18 @@ typedef struct Reporter {
     ConfigIssues *issues;
     const char *file;
     unsigned line;
+    unsigned layer;         /* 0: the pool file and what it includes, then each drop-in */
     const char *other_pool; /* not the pool asked for: its errors are only warnings; else NULL */
 } Reporter;
 
 void report(const Reporter *r, ConfigSeverity severity, const char *directive, const char *format,
             ...) _printf_(4, 5);
+
+/** As r, at the place where the directive was given; at that of r when it was not. */
+Reporter reporter_at(const Reporter *r, const PoolConfig *c, const char *directive);
+
+/** "name[key]" for messages; the caller frees; NULL: no memory. */
+char *setting_label(const char *name, Slice key);
 
 /** Stores the value that the directive has when it is not given. 0 or -ENOMEM. */
 int setting_apply_default(PoolConfig *c, const Directive *d);
@@ -47,8 +54,19 @@ int setting_check(const Directive *d, const char *text, uint64_t *ret_number);
 
 /** The addresses in text, with blanks or commas between. 0, -EINVAL, -ENOMEM. */
 int listen_parse(const char *text, ListenAddress **ret, size_t *ret_n);
+
+/** Whether both stand for the same address, as far as their texts tell. */
+bool listen_is_same(const ListenAddress *a, const ListenAddress *b);
+
 ListenAddress *listen_free(ListenAddress *addresses, size_t n);
 
+/** The addresses and networks in text, with blanks or commas between, at least one. 0, -EINVAL,
+ * -ENOMEM. */
+int clients_parse(const char *text, ClientRange **ret, size_t *ret_n);
+
+/** Whether a range has bits behind its prefix: then ret is the network without them. */
+bool client_masked(const ClientRange *range, char ret[static 52]);
+
 /** Checks between directives; computes what was left out. Issues about a directive that is missing
- * have the file of r. */
-void check_pool(PoolConfig *c, const Reporter *r);
+ * have the place of r. 0 or -ENOMEM. */
+int check_pool(PoolConfig *c, const Reporter *r);

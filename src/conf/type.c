@@ -47,11 +47,18 @@ static int type_signed(const Directive *d, const char *text, uint64_t *ret)
     return 0;
 }
 
+/* PHP-FPM takes blanks before the unit. */
 static int type_time(const Directive *d, const char *text, uint64_t *ret)
 {
+    size_t n = strspn(text, "0123456789"), skip = strspn(text + n, " \t");
+    char compact[32];
     uint64_t usec;
-    int r = parse_usec(text, &usec);
+    int r;
 
+    if (n >= sizeof(compact) || strlen(text + n + skip) >= sizeof(compact) - n)
+        return n > 20 ? -ERANGE : -EINVAL;
+    strcpy(mempcpy(compact, text, n), text + n + skip);
+    r = parse_usec(compact, &usec);
     if (r < 0)
         return r;
     if (usec < (uint64_t)d->min || usec > (uint64_t)d->max)
@@ -169,7 +176,7 @@ static int type_scan_dirs(const Directive *d, const char *text, uint64_t *ret)
 
 static int type_uri(const Directive *d, const char *text, uint64_t *ret)
 {
-    if (text[0] != '/' || !text[1])
+    if (text[0] != '/')
         return -EINVAL;
     for (; *text; text++)
         if (!isalnum((unsigned char)*text) && !strchr("/_-.~", *text))
@@ -188,26 +195,55 @@ static int type_addresses(const Directive *d, const char *text, uint64_t *ret)
     return r;
 }
 
+static int type_clients(const Directive *d, const char *text, uint64_t *ret)
+{
+    ClientRange *ranges;
+    size_t n;
+    int r = clients_parse(text, &ranges, &n);
+
+    if (r == 0)
+        free(ranges);
+    return r;
+}
+
+/* Each of the words by the parser of one. */
+static int each_word(const Directive *d, const char *text, const char *separators, TypeParser parse)
+{
+    _cleanup_free_ char *copy = strdup(text);
+    char *state = NULL;
+    uint64_t ignored;
+
+    if (!copy)
+        return -ENOMEM;
+    for (char *w = strtok_r(copy, separators, &state); w; w = strtok_r(NULL, separators, &state))
+        if (parse(d, w, &ignored) < 0)
+            return -EINVAL;
+    return 0;
+}
+
+static int type_names(const Directive *d, const char *text, uint64_t *ret)
+{
+    return each_word(d, text, " \t,", type_name);
+}
+
+static int type_paths(const Directive *d, const char *text, uint64_t *ret)
+{
+    return each_word(d, text, " \t", type_path);
+}
+
 int setting_check(const Directive *d, const char *text, uint64_t *ret_number)
 {
     static const TypeParser parsers[_DIRECTIVE_TYPE_MAX] = {
-        [TYPE_NAME] = type_name,
-        [TYPE_PROGRAM] = type_program,
-        [TYPE_PATH] = type_path,
-        [TYPE_SCAN_DIRS] = type_scan_dirs,
-        [TYPE_URI] = type_uri,
-        [TYPE_ADDRESSES] = type_addresses,
-        [TYPE_UNSIGNED] = type_unsigned,
-        [TYPE_COUNT] = type_unsigned,
-        [TYPE_SIGNED] = type_signed,
-        [TYPE_TIME] = type_time,
-        [TYPE_BOOL] = type_bool,
-        [TYPE_MODE] = type_mode,
-        [TYPE_RLIMIT] = type_rlimit,
-        [TYPE_FILES] = type_files,
-        [TYPE_PM] = type_pm,
-        [TYPE_LOG_LEVEL] = type_log_level,
-        [TYPE_FACILITY] = type_facility,
+        [TYPE_NAME] = type_name,           [TYPE_PROGRAM] = type_program,
+        [TYPE_PATH] = type_path,           [TYPE_SCAN_DIRS] = type_scan_dirs,
+        [TYPE_NAMES] = type_names,         [TYPE_PATHS] = type_paths,
+        [TYPE_CLIENTS] = type_clients,     [TYPE_URI] = type_uri,
+        [TYPE_ADDRESSES] = type_addresses, [TYPE_UNSIGNED] = type_unsigned,
+        [TYPE_COUNT] = type_unsigned,      [TYPE_SIGNED] = type_signed,
+        [TYPE_TIME] = type_time,           [TYPE_BOOL] = type_bool,
+        [TYPE_MODE] = type_mode,           [TYPE_RLIMIT] = type_rlimit,
+        [TYPE_FILES] = type_files,         [TYPE_PM] = type_pm,
+        [TYPE_LOG_LEVEL] = type_log_level, [TYPE_FACILITY] = type_facility,
         [TYPE_URIS] = type_path,
     };
 

@@ -3,15 +3,32 @@
 
 #include <errno.h>
 #include <string.h>
+#include <strings.h>
 
 /* PHP's ini scanner takes these for operators when they are not quoted, so a text with one of them
  * never meant itself. */
 #define OPERATORS "=|&^~!()"
 
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t';
+}
+
+static const char *trim(char *text)
+{
+    size_t n = strlen(text);
+
+    while (n > 0 && is_blank(text[n - 1]))
+        text[--n] = 0;
+    while (is_blank(*text))
+        text++;
+    return text;
+}
+
 /* The ${NAME} at s. Returns its length, -EINVAL (not closed) or -ENOMEM. */
 static ssize_t expand_variable(Slice s, Buffer *out, const char **ret_error)
 {
-    const char *end = memchr(s.p, '}', s.n), *separator, *value;
+    const char *end = memchr(s.p, '}', s.n), *separator, *value, *trimmed;
     _cleanup_free_ char *name = NULL;
 
     if (!end) {
@@ -24,7 +41,12 @@ static ssize_t expand_variable(Slice s, Buffer *out, const char **ret_error)
     separator = strstr(name, ":-");
     if (separator)
         name[separator - name] = 0;
-    value = getenv(name);
+    trimmed = trim(name);
+    if (!*trimmed) {
+        *ret_error = "the name is missing, expected ${NAME}";
+        return -EINVAL;
+    }
+    value = getenv(trimmed);
     if (!value && separator)
         value = separator + 2;
     if (value && buffer_append(out, value, strlen(value)) < 0)
@@ -49,11 +71,6 @@ static ssize_t expand_piece(Slice s, char quote, Buffer *out, const char **ret_e
     if (buffer_append(out, s.p + skip, 1) < 0)
         return -ENOMEM;
     return (ssize_t)skip + 1;
-}
-
-static bool is_blank(char c)
-{
-    return c == ' ' || c == '\t';
 }
 
 int value_expand(Slice raw, char **ret_text, const char **ret_error)
@@ -85,6 +102,20 @@ int value_expand(Slice raw, char **ret_text, const char **ret_error)
     }
     *ret_text = buffer_steal(&out);
     return *ret_text ? 0 : -ENOMEM;
+}
+
+const char *value_bare_word(Slice raw)
+{
+    static const char *const yes[] = {"yes", "on", "true"};
+    static const char *const no[] = {"no", "off", "false", "none", "null"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(yes); i++)
+        if (strlen(yes[i]) == raw.n && strncasecmp(yes[i], raw.p, raw.n) == 0)
+            return "1";
+    for (size_t i = 0; i < ARRAY_SIZE(no); i++)
+        if (strlen(no[i]) == raw.n && strncasecmp(no[i], raw.p, raw.n) == 0)
+            return "";
+    return NULL;
 }
 
 int value_check_ini(Slice raw, const char **ret_error)

@@ -13,6 +13,10 @@
  */
 int value_expand(Slice raw, char **ret_text, const char **ret_error);
 
+/** What PHP's scanner makes of a bare word before PHP-FPM sees it: "1" of yes, on, true; "" of no,
+ * off, false, none, null. NULL: it is none of them. */
+const char *value_bare_word(Slice raw);
+
 /** 0, or -EINVAL and *ret_error for a raw text that PHP's ini parser would not take: an unquoted
  * "=", or brackets without their counterpart. */
 int value_check_ini(Slice raw, const char **ret_error);

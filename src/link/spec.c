@@ -3,6 +3,7 @@
 #include "base/fd.h"
 #include "base/parse.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -22,6 +23,16 @@ static int put_number(Buffer *b, const char *key, uint64_t value)
 {
     int r = buffer_printf(b, "%s=%llu", key, (unsigned long long)value);
 
+    return r < 0 ? r : buffer_append(b, "", 1);
+}
+
+static int put_client(Buffer *b, const ClientRange *range)
+{
+    char text[INET6_ADDRSTRLEN];
+    int r;
+
+    inet_ntop(AF_INET6, range->address, text, sizeof(text));
+    r = buffer_printf(b, "allowed-client=%s/%u", text, range->n_bits);
     return r < 0 ? r : buffer_append(b, "", 1);
 }
 
@@ -49,6 +60,14 @@ int spec_write(Buffer *b, const PoolConfig *c, unsigned generation, unsigned moo
     PUT(put(b, "php-ini-scan-dir", c->php_ini_scan_dir));
     for (size_t i = 0; i < c->n_limit_extensions; i++)
         PUT(put(b, "limit-extension", c->limit_extensions[i]));
+    PUT(put(b, "status-path", c->status_path));
+    PUT(put(b, "ping-path", c->ping_path));
+    PUT(put(b, "ping-response", c->ping_response));
+    PUT(put_number(b, "allow-php-value", c->allow_php_value));
+    for (size_t i = 0; i < c->body_file_paths.n; i++)
+        PUT(put(b, "body-file-path", c->body_file_paths.items[i]));
+    for (size_t i = 0; i < c->n_allowed_clients; i++)
+        PUT(put_client(b, &c->allowed_clients[i]));
     for (; *fd_names; fd_names++)
         PUT(put(b, "fd", *fd_names));
     for (; *env; env++)
@@ -127,6 +146,11 @@ static int add_fd(RuntimeSpec *s, int number, const char *name)
         if (r < 0)
             return r;
         s->listen_fds[s->n_listen_fds++] = number;
+    } else if (strcmp(name, "status") == 0) {
+        r = grow(&s->status_fds, s->n_status_fds, sizeof(int));
+        if (r < 0)
+            return r;
+        s->status_fds[s->n_status_fds++] = number;
     }
     /* A descriptor of an unknown name is of a later version: kept open, not used. */
     return 0;
@@ -135,6 +159,26 @@ static int add_fd(RuntimeSpec *s, int number, const char *name)
 static int read_number(const char *text, uint64_t max, uint64_t *ret)
 {
     return parse_u64(text, 0, max, ret) < 0 ? -EBADMSG : 0;
+}
+
+static int add_client(RuntimeSpec *s, char *text)
+{
+    char *slash = strchr(text, '/');
+    ClientRange range;
+    uint64_t n_bits;
+    int r;
+
+    if (!slash)
+        return -EBADMSG;
+    *slash = 0;
+    if (inet_pton(AF_INET6, text, range.address) != 1 || read_number(slash + 1, 128, &n_bits) < 0)
+        return -EBADMSG;
+    range.n_bits = (unsigned)n_bits;
+    r = grow(&s->allowed_clients, s->n_allowed_clients, sizeof(ClientRange));
+    if (r < 0)
+        return r;
+    s->allowed_clients[s->n_allowed_clients++] = range;
+    return 0;
 }
 
 static int take_key(RuntimeSpec *s, char *key, char *value, int *next_fd)
@@ -174,6 +218,18 @@ static int take_key(RuntimeSpec *s, char *key, char *value, int *next_fd)
         s->php_ini_scan_dir = value;
     else if (strcmp(key, "limit-extension") == 0)
         return add_text(&s->limit_extensions, &s->n_limit_extensions, value);
+    else if (strcmp(key, "status-path") == 0)
+        s->status_path = value;
+    else if (strcmp(key, "ping-path") == 0)
+        s->ping_path = value;
+    else if (strcmp(key, "ping-response") == 0)
+        s->ping_response = value;
+    else if (strcmp(key, "allow-php-value") == 0)
+        s->allow_php_value = strcmp(value, "0") != 0;
+    else if (strcmp(key, "body-file-path") == 0)
+        return add_text(&s->body_file_paths, &s->n_body_file_paths, value);
+    else if (strcmp(key, "allowed-client") == 0)
+        return add_client(s, value);
     else if (strcmp(key, "env") == 0)
         return add_text(&s->env, &s->n_env, value);
     else if (strcmp(key, "fd") == 0)
@@ -247,5 +303,8 @@ void spec_done(RuntimeSpec *s)
     free(s->ini_keys);
     free(s->ini_texts);
     free(s->listen_fds);
+    free(s->status_fds);
+    free(s->body_file_paths);
+    free(s->allowed_clients);
     *s = (RuntimeSpec){.link_fd = -1, .handover_fd = -1, .journal_fd = -1, .log_fd = -1};
 }

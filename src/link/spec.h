@@ -6,7 +6,7 @@
  * docs/runtime-protocol.md has the list.
  *
  * The runtime's other descriptors follow as fd 4, 5, …; the key "fd" names them in that order:
- * link, handover, journal or log (may be absent), listen (any number).
+ * link, handover, journal or log (may be absent), listen (any number), status (any number).
  */
 
 #include "base/buffer.h"
@@ -27,6 +27,13 @@ typedef struct RuntimeSpec {
     const char *php_ini_scan_dir;
     const char **limit_extensions;
     size_t n_limit_extensions;
+    const char *status_path, *ping_path; /* URIs, NULL: none */
+    const char *ping_response;
+    bool allow_php_value;         /* PHP_VALUE and PHP_ADMIN_VALUE of requests count */
+    const char **body_file_paths; /* folders from which REQUEST_BODY_FILE may be taken */
+    size_t n_body_file_paths;
+    ClientRange *allowed_clients; /* of TCP connections; n = 0: all */
+    size_t n_allowed_clients;
     const char **env; /* "NAME=value", the whole environment of workers */
     size_t n_env;
     IniKind *ini_kinds;
@@ -40,6 +47,8 @@ typedef struct RuntimeSpec {
     int log_fd;     /* -1: none, log to stderr */
     int *listen_fds;
     size_t n_listen_fds;
+    int *status_fds; /* listeners for status_path and ping_path only */
+    size_t n_status_fds;
     unsigned moot; /* bits of BoardMoot that the manager already knows */
 } RuntimeSpec;
 

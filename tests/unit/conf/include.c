@@ -1,42 +1,15 @@
-#include "load.h"
+#include "files.h"
 #include "../run.h"
 
 #include <errno.h>
-#include <stdio.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-/* Files in a folder of the test's own. */
-static char folder[] = "/tmp/fpmd-test-XXXXXX";
 
 static void setup(void)
 {
     char conf_d[64];
 
-    ck_assert_ptr_nonnull(mkdtemp(folder));
+    folder_make();
     snprintf(conf_d, sizeof(conf_d), "%s/d", folder);
     ck_assert_int_eq(mkdir(conf_d, 0700), 0);
-}
-
-static void teardown(void)
-{
-    char command[64];
-
-    snprintf(command, sizeof(command), "rm -rf %s", folder);
-    ck_assert_int_eq(system(command), 0);
-    strcpy(folder + strlen(folder) - 6, "XXXXXX");
-}
-
-static void put(const char *name, const char *text)
-{
-    char path[128];
-    FILE *f;
-
-    snprintf(path, sizeof(path), "%s/%s", folder, name);
-    f = fopen(path, "w");
-    ck_assert_ptr_nonnull(f);
-    fputs(text, f);
-    fclose(f);
 }
 
 static Loaded load(const char *name)
@@ -47,20 +20,6 @@ static Loaded load(const char *name)
     snprintf(path, sizeof(path), "%s/%s", folder, name);
     l.r = config_load(path, "www", &l.issues, &l.c);
     return l;
-}
-
-/* "FOLDER/rest" */
-static void assert_issue(const Loaded *l, const char *rest)
-{
-    char text[400];
-
-    snprintf(text, sizeof(text), "%s/%s", folder, rest);
-    for (size_t i = 0; i < l->issues.n && !has_issue(&l->issues, text); i++) {
-        _cleanup_free_ char *s = config_issue_to_string(&l->issues.items[i]);
-
-        fprintf(stderr, "found: %s\n", s);
-    }
-    ck_assert_msg(has_issue(&l->issues, text), "expected: %s", text);
 }
 
 START_TEST(lines_and_sections_are_those_of_each_file)
@@ -105,6 +64,22 @@ START_TEST(nothing_matches)
     l = load("a.conf");
     ck_assert_int_eq(l.r, 0);
     snprintf(text, sizeof(text), "a.conf:4: include: no file matches %s/d/*.conf", folder);
+    assert_issue(&l, text);
+}
+END_TEST
+
+START_TEST(folder_that_is_missing)
+{
+    _cleanup_loaded_ Loaded l = {0};
+    char text[200];
+
+    put("a.conf", MINIMAL "include = none/*.conf\n");
+    l = load("a.conf");
+    ck_assert_int_eq(l.r, -EINVAL);
+    snprintf(text, sizeof(text),
+             "a.conf:4: include: the folder %s/none of none/*.conf cannot be read: No such file or "
+             "directory",
+             folder);
     assert_issue(&l, text);
 }
 END_TEST
@@ -179,9 +154,10 @@ static Suite *include_suite(void)
     Suite *s = suite_create("conf/include");
     TCase *t = tcase_create("all");
 
-    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_checked_fixture(t, setup, folder_remove);
     tcase_add_test(t, lines_and_sections_are_those_of_each_file);
     tcase_add_test(t, nothing_matches);
+    tcase_add_test(t, folder_that_is_missing);
     tcase_add_test(t, depth_is_limited);
     tcase_add_test(t, circles_end);
     tcase_add_test(t, only_files_are_read);

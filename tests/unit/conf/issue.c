@@ -59,13 +59,13 @@ static const struct {
      "t.conf:4: listen.mode: '17777' is out of range, expected an octal mode like 0660"},
     {MINIMAL "clear_env = maybe\n",
      "t.conf:4: clear_env: 'maybe' is not valid, expected yes or no"},
-    {MINIMAL "pm.process_idle_timeout = 10 s\n",
-     "t.conf:4: pm.process_idle_timeout: '10 s' is not valid, expected a time like 10, 10s, 5m, "
+    {MINIMAL "pm.process_idle_timeout = 1.5s\n",
+     "t.conf:4: pm.process_idle_timeout: '1.5s' is not valid, expected a time like 10, 10s, 5m, "
      "2h, 1d"},
     {MINIMAL "pm.process_idle_timeout = 99999999999\n",
      "t.conf:4: pm.process_idle_timeout: '99999999999' is out of range, expected a time like 10, "
      "10s, 5m, 2h, 1d"},
-    {MINIMAL "chdir = var\n", "t.conf:4: chdir: 'var' is not valid, expected an absolute path"},
+    {MINIMAL "php_ini = var\n", "t.conf:4: php_ini: 'var' is not valid, expected an absolute path"},
     {MINIMAL "runtime = ../php\n", "t.conf:4: runtime: '../php' is not valid, expected a file "
                                    "name of letters, digits and _ . + -"},
     {MINIMAL "runtime =\n", "t.conf:4: runtime: '' is not valid, expected a file name of letters, "
@@ -78,14 +78,19 @@ static const struct {
                                    "notice, warning, error or alert"},
     {"[www]\npm = fast\npm.max_children = 5\n",
      "t.conf:2: pm: 'fast' is not valid, expected static, dynamic or ondemand"},
-    {MINIMAL "listen = php.sock\n", "t.conf:4: listen: 'php.sock' is not valid, expected absolute "
-                                    "paths, ports or host:port, with blanks or commas between"},
+    {MINIMAL "listen = 127.0.0.1\n", "t.conf:4: listen: '127.0.0.1' is not valid, expected paths, "
+                                     "ports or host:port with blanks or commas between"},
+    {MINIMAL "listen = 90000\n", "t.conf:4: listen: '90000' is not valid, expected paths, ports or "
+                                 "host:port with blanks or commas between"},
+    {MINIMAL "listen = [::1]\n", "t.conf:4: listen: '[::1]' is not valid, expected paths, ports or "
+                                 "host:port with blanks or commas between"},
     {MINIMAL "listen = 127.0.0.1:0\n",
-     "t.conf:4: listen: '127.0.0.1:0' is not valid, expected absolute paths, ports or host:port, "
-     "with blanks or commas between"},
+     "t.conf:4: listen: '127.0.0.1:0' is not valid, expected paths, ports or host:port with blanks "
+     "or commas between"},
     {MINIMAL "listen = 9000 9000\n",
-     "t.conf:4: listen: '9000 9000' is not valid, expected absolute paths, ports or host:port, "
-     "with blanks or commas between"},
+     "t.conf:4: listen: '9000' is there twice, expected each address once"},
+    {MINIMAL "listen = s /usr/s\n",
+     "t.conf:4: listen: '/usr/s' is there twice, expected each address once"},
     {MINIMAL "ping.path = ping\n", "t.conf:4: ping.path: 'ping' is not valid, expected a path "
                                    "that begins with '/', of letters, digits and / _ - . ~"},
     {MINIMAL "access.suppress_path[] = x\n", "t.conf:4: access.suppress_path: 'x' is not valid, "
@@ -119,12 +124,12 @@ static const struct {
     {MINIMAL "[www\n", "t.conf:4: ']' is missing, expected a section header like [www]"},
     /* Between directives */
     {"[www]\npm.max_children = 1\n",
-     "t.conf: pm: is missing, expected static, dynamic or ondemand"},
+     "t.conf:1: pm: is missing, expected static, dynamic or ondemand"},
     {"[www]\npm = static\n",
-     "t.conf: pm.max_children: is missing, expected the greatest number of workers"},
-    {DYNAMIC "pm.max_spare_servers = 1\n", "t.conf: pm.min_spare_servers: is missing, expected a "
+     "t.conf:1: pm.max_children: is missing, expected the greatest number of workers"},
+    {DYNAMIC "pm.max_spare_servers = 1\n", "t.conf:1: pm.min_spare_servers: is missing, expected a "
                                            "number of idle workers with pm = dynamic"},
-    {DYNAMIC "pm.min_spare_servers = 1\n", "t.conf: pm.max_spare_servers: is missing, expected a "
+    {DYNAMIC "pm.min_spare_servers = 1\n", "t.conf:1: pm.max_spare_servers: is missing, expected a "
                                            "number of idle workers with pm = dynamic"},
     {DYNAMIC "pm.min_spare_servers = 1\npm.max_spare_servers = 6\n",
      "t.conf:5: pm.max_spare_servers: 6 is more than all workers, expected at most "
@@ -140,22 +145,64 @@ static const struct {
     {"[www]\npm = ondemand\npm.max_children = 1\npm.process_idle_timeout = 0\n",
      "t.conf:4: pm.process_idle_timeout: 0 would end each worker at once, expected a time greater "
      "than 0"},
+    /* Status and ping */
+    {MINIMAL "ping.response =\n",
+     "t.conf:4: ping.response: the value is empty, expected the text of the answer"},
+    {MINIMAL "ping.path = /\n",
+     "t.conf:4: ping.path: '/' is too short, expected at least one more character"},
+    {MINIMAL "pm.status_path = /\n",
+     "t.conf:4: pm.status_path: '/' is too short, expected at least one more character"},
+    {MINIMAL "pm.status_path = /s\nping.path = /s\n",
+     "t.conf:5: ping.path: '/s' is pm.status_path too, expected another path"},
+    {MINIMAL "listen = /s 9000\npm.status_listen = 9000\n",
+     "t.conf:5: pm.status_listen: '9000' is an address of listen too, expected one of its own"},
+    {MINIMAL "pm.status_listen = 9000 9000\n",
+     "t.conf:4: pm.status_listen: '9000' is there twice, expected each address once"},
+    /* Clients */
+    {MINIMAL "listen.allowed_clients = 10.0.0.0/33\n",
+     "t.conf:4: listen.allowed_clients: '10.0.0.0/33' is not valid, expected addresses or networks "
+     "(192.0.2.0/24) with blanks or commas between"},
+    {MINIMAL "listen.allowed_clients = localhost\n",
+     "t.conf:4: listen.allowed_clients: 'localhost' is not valid, expected addresses or networks "
+     "(192.0.2.0/24) with blanks or commas between"},
+    {MINIMAL "listen = 9000\nlisten.allowed_clients =\n",
+     "t.conf:5: listen.allowed_clients: the value is empty, expected addresses, or no such line "
+     "where all may connect"},
+    {MINIMAL "listen.allowed_clients = 10.0.0.1/8 ::1\n",
+     "t.conf:4: listen.allowed_clients: a network has bits behind its prefix, which do not count, "
+     "expected 10.0.0.0/8",
+     true},
+    {MINIMAL "listen.allowed_clients = 2001:db8::1/32\n",
+     "t.conf:4: listen.allowed_clients: a network has bits behind its prefix, which do not count, "
+     "expected 2001:db8::/32",
+     true},
+    /* Prefix */
+    {MINIMAL "chroot = a/$prefix\n",
+     "t.conf:4: chroot: 'a/$prefix' has $prefix in its midst, expected it at the start"},
+    {MINIMAL "listen = php.sock\n",
+     "t.conf:4: listen: 'php.sock' is relative and there is no prefix, so it means /usr/php.sock",
+     true},
+    {MINIMAL "php_value[error_log] = php.log\n",
+     "t.conf:4: php_value[error_log]: 'php.log' is relative and there is no prefix, so it means "
+     "/usr/php.log",
+     true},
+    {MINIMAL "prefix = sub\n", "t.conf:4: prefix: 'sub' is relative, so it means /usr/sub", true},
     /* Fates */
-    {MINIMAL "chroot = /srv\n", "t.conf:4: chroot: this version cannot do it, and without it the "
-                                "pool would be less safe; expected no such line"},
-    {MINIMAL "listen.allowed_clients = 127.0.0.1\n",
-     "t.conf:4: listen.allowed_clients: this version cannot do it, and without it the pool would "
-     "be less safe; expected no such line"},
-    {MINIMAL "apparmor_hat = x\n", "t.conf:4: apparmor_hat: this version cannot do it, and "
-                                   "without it the pool would be less safe; expected no such line"},
+    {MINIMAL "apparmor_hat = x\n",
+     "t.conf:4: apparmor_hat: is refused: no_new_privs forbids it; AppArmorProfile= of the service "
+     "unit confines the whole pool; expected no such line"},
     {MINIMAL "slowlog = log/slow\n",
-     "t.conf:4: slowlog: is accepted but has no effect in this version", true},
+     "t.conf:4: slowlog: has no effect: this version has no log of slow requests", true},
     {MINIMAL "request_terminate_timeout = 30\n",
-     "t.conf:4: request_terminate_timeout: is accepted but has no effect in this version", true},
-    {MINIMAL "process.dumpable = yes\n",
-     "t.conf:4: process.dumpable: is accepted but has no effect in this version", true},
-    {MINIMAL "process.priority = -5\n",
-     "t.conf:4: process.priority: has no effect, this is done by Nice= of the service unit", true},
+     "t.conf:4: request_terminate_timeout: has no effect: this version ends no request; "
+     "max_execution_time of PHP does",
+     true},
+    {MINIMAL "access.suppress_path[] = /x\n",
+     "t.conf:4: access.suppress_path: has no effect: this version writes no access log", true},
+    {MINIMAL "listen.setfib = 1\n",
+     "t.conf:4: listen.setfib: has no effect: it is a setting of FreeBSD, and Linux has no such "
+     "thing",
+     true},
     {"daemonize = no\n" MINIMAL,
      "t.conf:1: daemonize: has no effect, this is done by Type=notify of the service unit", true},
     {MINIMAL "user = a\nuser = b\n", "t.conf:5: user: is given again, which replaces line 4", true},
@@ -169,8 +216,13 @@ static const struct {
      "static, dynamic or ondemand",
      true},
     {MINIMAL "[b]\n",
-     "t.conf: pm: in the other pool [b]: is missing, expected static, dynamic or "
+     "t.conf:4: pm: in the other pool [b]: is missing, expected static, dynamic or "
      "ondemand",
+     true},
+    {MINIMAL "listen = 9000 /s\n[b]\npm = static\npm.max_children = 1\nlisten = /s\n",
+     "t.conf:8: listen: in the other pool [b]: '/s' is an address of [www] too, expected one of "
+     "its "
+     "own",
      true},
     {MINIMAL "[b]\nxyzzy = x\n",
      "t.conf:5: xyzzy: in the other pool [b]: there is no such "

@@ -68,6 +68,8 @@ START_TEST(dialect_of_php_fpm)
     ck_assert_str_eq(l.c->limit_extensions[1], ".inc");
     ck_assert_int_eq(l.c->log_level, LOG_DEBUG);
     ck_assert_str_eq(l.c->php_ini, "/etc/www.ini");
+    ck_assert_str_eq(pool_config_text(l.c, "php_ini"), "/etc/www.ini");
+    ck_assert_str_eq(pool_config_text(l.c, "pm.process_idle_timeout"), "10s");
     ck_assert_uint_eq(pool_config_origin(l.c, "php_ini").line, 27);
     ck_assert_str_eq(pool_config_origin(l.c, "php_ini").file, "t.conf");
     ck_assert_uint_eq(pool_config_origin(l.c, "php_ini_scan_dir").line, 0);
@@ -102,6 +104,10 @@ START_TEST(global_values_are_inherited)
     ck_assert_uint_eq(l.c->process_control_timeout_usec, 3 * USEC_PER_SEC);
     ck_assert_uint_eq(pool_config_origin(l.c, "process_control_timeout").line, 8);
     ck_assert_str_eq(l.c->name, "www");
+    ck_assert_str_eq(pool_config_text(l.c, "log_level"), "error");
+    ck_assert_str_eq(pool_config_text(l.c, "rlimit_core"), "5");
+    ck_assert_ptr_null(pool_config_text(l.c, "pm.max_requests"));
+    ck_assert_ptr_null(pool_config_text(l.c, "no such"));
 }
 END_TEST
 

@@ -1,5 +1,5 @@
-#include "conf/include.h"
-#include "conf/setting.h"
+#include "conf/complete.h"
+#include "conf/loader.h"
 #include "base/fd.h"
 
 #include <ctype.h>
@@ -9,34 +9,15 @@
 
 #define FILE_MAX_BYTES (1024 * 1024)
 
-typedef struct Section {
-    char *name; /* as the file has it */
-    PoolConfig *config;
-} Section;
-
-/* Where an entry belongs. */
+/* Of Loader.place. */
 enum {
     PLACE_NOWHERE = -2, /* before the first section header: global */
     PLACE_GLOBAL = -1,
-    /* From 0 on an index of sections. */
 };
-
-typedef struct Loader {
-    ConfigIssues *issues;
-    const char *name;
-    PoolConfig *global;
-    Section *sections;
-    size_t n_sections;
-    ssize_t place;
-    bool keep_broken; /* hand out the configuration in spite of errors */
-    bool in_memory;
-    size_t n_errors; /* that issues had before */
-    IncludeStack stack;
-} Loader;
 
 static int load_text(Loader *l, const char *text, size_t n, const char *file);
 
-static void loader_done(Loader *l)
+void loader_done(Loader *l)
 {
     for (size_t i = 0; i < l->n_sections; i++) {
         free(l->sections[i].name);
@@ -51,32 +32,41 @@ static bool is_target(const Loader *l, const char *section)
     return strcasecmp(section, l->name) == 0;
 }
 
-/* Goes on with the pool of that name, which may have been begun before. */
-static int enter_pool(Loader *l, const char *name)
+static Section *find_section(const Loader *l, const char *name)
 {
-    _cleanup_free_ char *copy = NULL;
-    PoolConfig *config;
-    Section *grown;
-
     for (size_t i = 0; i < l->n_sections; i++)
-        if (strcasecmp(l->sections[i].name, name) == 0) {
-            l->place = (ssize_t)i;
-            return 0;
-        }
-    grown = reallocarray(l->sections, l->n_sections + 1, sizeof(*grown));
-    if (!grown)
+        if (strcasecmp(l->sections[i].name, name) == 0)
+            return &l->sections[i];
+    return NULL;
+}
+
+/* Goes on with the pool of that name, which may have been begun before. */
+static int enter_pool(Loader *l, const char *name, const char *file, unsigned line)
+{
+    _cleanup_(pool_config_freep) PoolConfig *config = NULL;
+    _cleanup_free_ char *copy = NULL;
+    Section *section = find_section(l, name);
+    const char *interned;
+
+    if (section) {
+        l->place = section - l->sections;
+        return 0;
+    }
+    section = reallocarray(l->sections, l->n_sections + 1, sizeof(*section));
+    if (!section)
         return -ENOMEM;
-    l->sections = grown;
+    l->sections = section;
     copy = strdup(name);
     config = copy ? pool_config_new(is_target(l, name) ? l->name : name) : NULL;
-    if (!config)
+    interned = config ? setting_intern(config, file) : NULL;
+    if (!interned)
         return -ENOMEM;
     l->place = (ssize_t)l->n_sections;
-    l->sections[l->n_sections++] = (Section){TAKE_PTR(copy), config};
+    l->sections[l->n_sections++] = (Section){TAKE_PTR(copy), TAKE_PTR(config), interned, line};
     return 0;
 }
 
-static int enter_section(Loader *l, Slice name)
+static int enter_section(Loader *l, Slice name, const char *file, unsigned line)
 {
     _cleanup_free_ char *copy = strndup(name.p, name.n);
 
@@ -86,14 +76,18 @@ static int enter_section(Loader *l, Slice name)
         l->place = PLACE_GLOBAL;
         return 0;
     }
-    return enter_pool(l, copy);
+    return enter_pool(l, copy, file, line);
 }
 
 static Reporter reporter(const Loader *l, const char *file, unsigned line)
 {
     const char *section = l->place >= 0 ? l->sections[l->place].name : NULL;
 
-    return (Reporter){l->issues, file, line, section && !is_target(l, section) ? section : NULL};
+    return (Reporter){.issues = l->issues,
+                      .file = file,
+                      .line = line,
+                      .layer = l->layer,
+                      .other_pool = section && !is_target(l, section) ? section : NULL};
 }
 
 /* A name from the file for messages: bounded, and nothing in it that moves a terminal's cursor. */
@@ -155,7 +149,7 @@ static int load_directive(Loader *l, const LexItem *item, const char *file, unsi
     }
     if (l->place == PLACE_NOWHERE && !(d->scope & SCOPE_GLOBAL)) {
         /* One error for a forgotten header; what follows is checked as if it were there. */
-        int k = enter_pool(l, l->name);
+        int k = enter_pool(l, l->name, file, line);
 
         if (k < 0)
             return k;
@@ -233,7 +227,7 @@ static int load_text(Loader *l, const char *text, size_t n, const char *file)
             r = reporter(l, file, lexer.line);
             report(&r, CONFIG_ERROR, NULL, "%s", item.error);
         } else if (item.kind == LEX_SECTION)
-            k = enter_section(l, item.name);
+            k = enter_section(l, item.name, file, lexer.line);
         else if (item.name.n == 7 && memcmp(item.name.p, "include", 7) == 0)
             k = load_include(l, &item, file, lexer.line);
         else
@@ -242,46 +236,8 @@ static int load_text(Loader *l, const char *text, size_t n, const char *file)
     return k;
 }
 
-/* Completes and checks every pool, and takes the one that was asked for. */
-static int loader_finish(Loader *l, const char *path, PoolConfig **ret)
+int loader_begin(Loader *l, const char *path)
 {
-    bool broken;
-    Section *target = NULL;
-
-    for (size_t i = 0; i < l->n_sections; i++) {
-        Section *s = &l->sections[i];
-        Reporter r;
-
-        l->place = (ssize_t)i;
-        r = reporter(l, path, 0);
-        if (setting_inherit(s->config, l->global) < 0)
-            return -ENOMEM;
-        check_pool(s->config, &r);
-        if (is_target(l, s->name))
-            target = s;
-    }
-    if (!target)
-        config_issues_add(
-            l->issues, CONFIG_ERROR, path, 0, NULL,
-            l->n_sections > 0
-                ? "there is no section for this pool, expected a line [%s]; the first "
-                  "section is [%s]"
-                : "there is no section for this pool, expected a line [%s]",
-            l->name, l->n_sections > 0 ? l->sections[0].name : "");
-    broken = l->issues->n_errors > l->n_errors;
-    if (!target || (broken && !l->keep_broken))
-        return -EINVAL;
-    target->config->path = strdup(path);
-    if (!target->config->path)
-        return -ENOMEM;
-    *ret = TAKE_PTR(target->config);
-    return broken ? -EINVAL : 0;
-}
-
-static int load(Loader *l, const char *text, size_t n, const char *path, PoolConfig **ret)
-{
-    int k;
-
     l->place = PLACE_NOWHERE;
     l->n_errors = l->issues->n_errors;
     if (config_check_pool_name(l->name) < 0) {
@@ -292,46 +248,100 @@ static int load(Loader *l, const char *text, size_t n, const char *path, PoolCon
         return -EINVAL;
     }
     l->global = pool_config_new("global");
-    if (!l->global)
-        return -ENOMEM;
-    k = load_text(l, n > 0 ? text : "", n, path);
-    return k < 0 ? k : loader_finish(l, path, ret);
+    return l->global ? 0 : -ENOMEM;
 }
 
-int config_parse(const char *text, size_t n, const char *path, const char *name,
-                 ConfigIssues *issues, PoolConfig **ret_config)
+static void check_section(const Loader *l, const char *path)
 {
-    _cleanup_(loader_done) Loader l = {.issues = issues, .name = name, .in_memory = true};
-
-    return load(&l, text, n, path, ret_config);
+    if (!find_section(l, l->name))
+        config_issues_add(
+            l->issues, CONFIG_ERROR, path, 0, NULL,
+            l->n_sections > 0
+                ? "there is no section for this pool, expected a line [%s]; the first "
+                  "section is [%s]"
+                : "there is no section for this pool, expected a line [%s]",
+            l->name, l->n_sections > 0 ? l->sections[0].name : "");
 }
 
-static int load_file(Loader *l, const char *path, PoolConfig **ret_config)
+int loader_add(Loader *l, const char *text, size_t n, const char *path)
+{
+    int k = 0;
+
+    if (l->layer > 0)
+        k = enter_pool(l, l->name, path, 0);
+    if (k == 0)
+        k = load_text(l, n > 0 ? text : "", n, path);
+    if (k < 0)
+        return k;
+    if (l->layer++ == 0)
+        check_section(l, path);
+    return 0;
+}
+
+int loader_add_file(Loader *l, const char *path)
 {
     _cleanup_free_ char *text = NULL;
     const char *error = include_enter(&l->stack, path);
     size_t n = 0;
-    int k = error ? -EINVAL : fd_read_file(path, FILE_MAX_BYTES, &text, &n);
+    int k;
 
-    if (k < 0) {
-        config_issues_add(l->issues, CONFIG_ERROR, path, 0, NULL, "cannot be read: %s",
-                          error ? error : strerror(-k));
-        return k;
+    if (error) {
+        config_issues_add(l->issues, CONFIG_ERROR, path, 0, NULL, "cannot be read: %s", error);
+        return -EINVAL;
     }
-    return load(l, text, n, path, ret_config);
+    k = fd_read_file(path, FILE_MAX_BYTES, &text, &n);
+    if (k < 0)
+        config_issues_add(l->issues, CONFIG_ERROR, path, 0, NULL, "cannot be read: %s",
+                          strerror(-k));
+    else
+        k = loader_add(l, text, n, path);
+    include_leave(&l->stack);
+    return k;
 }
 
-int config_load(const char *path, const char *name, ConfigIssues *issues, PoolConfig **ret_config)
+/* A socket of two pools can only be bound by one of them. */
+static void check_shared(Loader *l, const Section *target, size_t other)
 {
-    _cleanup_(loader_done) Loader l = {.issues = issues, .name = name};
+    const PoolConfig *c = target->config, *o = l->sections[other].config;
+    Reporter r, there;
 
-    return load_file(&l, path, ret_config);
+    l->place = (ssize_t)other;
+    r = reporter(l, l->sections[other].file, l->sections[other].line);
+    there = reporter_at(&r, o, "listen");
+    for (size_t i = 0; i < o->n_listen; i++)
+        for (size_t k = 0; k < c->n_listen; k++)
+            if (listen_is_same(&o->listen[i], &c->listen[k]))
+                report(&there, CONFIG_ERROR, "listen",
+                       "'%.200s' is an address of [%s] too, expected one of its own",
+                       o->listen[i].text, c->name);
 }
 
-int config_load_to_check(const char *path, const char *name, ConfigIssues *issues,
-                         PoolConfig **ret_config)
+int loader_finish(Loader *l, const char *path, bool keep_broken, PoolConfig **ret_config)
 {
-    _cleanup_(loader_done) Loader l = {.issues = issues, .name = name, .keep_broken = true};
+    Section *target = NULL;
+    bool broken;
 
-    return load_file(&l, path, ret_config);
+    for (size_t i = 0; i < l->n_sections; i++) {
+        Section *s = &l->sections[i];
+        Reporter r;
+
+        l->place = (ssize_t)i;
+        r = reporter(l, s->file, s->line);
+        if (setting_inherit(s->config, l->global) < 0 || complete_paths(s->config, &r) < 0 ||
+            check_pool(s->config, &r) < 0)
+            return -ENOMEM;
+        if (is_target(l, s->name))
+            target = s;
+    }
+    for (size_t i = 0; target && i < l->n_sections; i++)
+        if (&l->sections[i] != target)
+            check_shared(l, target, i);
+    broken = l->issues->n_errors > l->n_errors;
+    if (!target || (broken && !keep_broken))
+        return -EINVAL;
+    target->config->path = strdup(path);
+    if (!target->config->path)
+        return -ENOMEM;
+    *ret_config = TAKE_PTR(target->config);
+    return broken ? -EINVAL : 0;
 }

@@ -1,0 +1,123 @@
+#include "conf/manual.h"
+
+#include <string.h>
+
+#define EXAMPLE(...)                                                                               \
+    {                                                                                              \
+        __VA_ARGS__                                                                                \
+    }
+
+static const Manual manuals[] = {
+    {"user", EXAMPLE("www-data"), true,
+     "Root is refused, as user and as group. In the pool of a user (systemctl --user), or where "
+     "the "
+     "unit has `User=` and no capabilities, workers run as the manager does, and a line with "
+     "another user is warned of and ignored."},
+    {"group", EXAMPLE("www-data"), true, NULL},
+    {"supplementary_groups", EXAMPLE("ssl-cert"), false,
+     "PHP-FPM has no such directive. A group that does not exist, or is root's, is an error."},
+    {"chdir", EXAMPLE("/"), false,
+     "With `chroot` the path is one below it. A relative path begins at `prefix`."},
+    {"runtime", EXAMPLE("php8.2"), false,
+     "PHP of another version is another program there, so pools with different versions live side "
+     "by side."},
+    {"php_ini", EXAMPLE("/etc/php/8.2/fpm/php.ini"), false, NULL},
+    {"php_ini_scan_dir", EXAMPLE("/etc/php/8.2/fpm/conf.d"), false,
+     "Which extensions a pool loads is said here: each pool has a PHP of its own. OPcache and "
+     "preloading are set by pool too, in these files or with `php_admin_value`."},
+    {"prefix", EXAMPLE("/path/to/pools/$pool"), false,
+     "It goes before relative paths of `chroot`, `chdir`, `listen`, `pm.status_listen` and, where "
+     "no `chroot` is set, of these keys of php_value and php_admin_value: error_log (but not "
+     "syslog), extension_dir, sendmail_path, session.cookie_path, soap.wsdl_cache_dir, "
+     "session_pgsql.sem_file_name, uploadprogress.file.filename_template, xdebug.output_dir and "
+     "the others that PHP-FPM completes. The folder has to exist. A path that gets `/usr` for lack "
+     "of a prefix is warned of."},
+    {"chroot", EXAMPLE("$prefix/root"), false,
+     "An absolute path, one that begins with `$prefix`, or one below `prefix`. The folder has to "
+     "exist. The template starts PHP outside, so php.ini, extensions and preloaded files are those "
+     "of the machine, and then goes into it for good. fpmctl apply gives the service unit the "
+     "capability that this needs."},
+
+    {"listen", EXAMPLE("/run/fpmd/$pool.sock"), false,
+     "Several addresses have blanks or commas between. A port alone is that port of all addresses, "
+     "IPv6 and IPv4; `0.0.0.0:9000` is IPv4 alone. A word that can be neither a port nor host:port "
+     "is the path of a socket below `prefix`. Without the line the addresses of the socket unit "
+     "stay: /run/fpmd/POOL.sock. fpmd --foreground binds them itself."},
+    {"listen.owner", EXAMPLE("www-data"), false, NULL},
+    {"listen.group", EXAMPLE("www-data"), false, NULL},
+    {"listen.acl_users", EXAMPLE("www-data"), false,
+     "Names or numbers; the file system has to know access control lists."},
+    {"listen.acl_groups", EXAMPLE("www-data"), false, NULL},
+    {"listen.allowed_clients", EXAMPLE("127.0.0.1, ::1"), false,
+     "It says nothing about unix sockets. All of an address is compared, of a network its prefix. "
+     "An IPv4 address is also meant where it comes in by an IPv6 socket. An empty list is an error "
+     "where there are addresses of TCP."},
+
+    {"pm", EXAMPLE("dynamic"), true,
+     "static: always pm.max_children workers. dynamic: as many as load needs, with spare ones "
+     "between pm.min_spare_servers and pm.max_spare_servers. ondemand: none without requests."},
+    {"pm.max_children", EXAMPLE("5"), true, NULL},
+    {"pm.start_servers", EXAMPLE("2"), true, NULL},
+    {"pm.min_spare_servers", EXAMPLE("1"), true, NULL},
+    {"pm.max_spare_servers", EXAMPLE("3"), true, NULL},
+    {"rlimit_files", EXAMPLE("1024"), false, NULL},
+    {"rlimit_core", EXAMPLE("0"), false, NULL},
+    {"process.priority", EXAMPLE("5"), false, NULL},
+    {"unit.read_write_paths", EXAMPLE("/opt/shop/var"), false,
+     "The service unit shows workers the whole file system to read and /var and /srv to write, but "
+     "no homes. fpmctl apply finds what more a pool needs from the paths in its file; these two "
+     "lists are for what only scripts know of."},
+    {"unit.read_only_paths", EXAMPLE("/home/shop/templates"), false, NULL},
+
+    {"env",
+     EXAMPLE("[HOSTNAME] = $HOSTNAME", "[PATH] = /usr/local/bin:/usr/bin:/bin", "[TMP] = /tmp",
+             "[TMPDIR] = /tmp", "[TEMP] = /tmp"),
+     false,
+     "A value that begins with `$` is as a whole the name of a variable of the manager, and empty "
+     "when that is not set. An empty value is an error."},
+    {"php_value", EXAMPLE("[error_reporting] = E_ALL & ~E_NOTICE"), false,
+     "The value is written as in php.ini, and PHP reads it: constants and `| & ^ ~ !` are "
+     "computed."},
+    {"php_flag", EXAMPLE("[display_errors] = off"), false, NULL},
+    {"php_admin_value", EXAMPLE("[memory_limit] = 128M", "[opcache.memory_consumption] = 128"),
+     false, NULL},
+    {"php_admin_flag", EXAMPLE("[log_errors] = on"), false, NULL},
+    {"security.allow_php_value", EXAMPLE(NULL), false,
+     "What a request sets ends with it, and what the pool file has set with `php_admin_value` or "
+     "`php_admin_flag` stays."},
+    {"security.body_file_paths", EXAMPLE(NULL), false,
+     "The file of any other folder is not read, so a parameter that a client could smuggle in "
+     "shows no other file of the machine. An empty list takes no files at all. Folders that do not "
+     "exist do no harm."},
+    {"apparmor_hat", EXAMPLE("web"), false, NULL},
+
+    {"pm.status_path", EXAMPLE("/status"), false,
+     "The web server has to hand requests of this URI to the pool, and should let only some "
+     "clients ask. With `pm.status_listen` it may be `/`."},
+    {"pm.status_listen", EXAMPLE("127.0.0.1:9001"), false,
+     "Written as `listen`; the addresses must be others. They are answered while all workers are "
+     "busy. Without `pm.status_path` the path is `/`."},
+    {"ping.path", EXAMPLE("/ping"), false, NULL},
+    {"access.log", EXAMPLE("log/$pool.access.log"), false, NULL},
+    {"access.suppress_path", EXAMPLE("[] = /ping"), false, NULL},
+    {"slowlog", EXAMPLE("log/$pool.log.slow"), false, NULL},
+    {"catch_workers_output", EXAMPLE(NULL), false, "The default of PHP-FPM is `no`."},
+    {"error_log", EXAMPLE("syslog"), false, NULL},
+
+    {"pid", EXAMPLE("/run/php-fpm.pid"), false, NULL},
+    {"events.mechanism", EXAMPLE("epoll"), false, NULL},
+};
+
+const Manual *manuals_get(size_t *ret_n)
+{
+    *ret_n = ARRAY_SIZE(manuals);
+    return manuals;
+}
+
+const Manual *manual_find(const Directive *d)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(manuals); i++)
+        if (strcmp(manuals[i].name, d->name) == 0)
+            return &manuals[i];
+    return NULL;
+}
