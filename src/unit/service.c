@@ -1,0 +1,146 @@
+#include "unit/private.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+/* LimitNOFILE= of fpmd@.service. */
+#define SHIPPED_FILES_SOFT 16384
+#define SHIPPED_FILES_HARD 524288
+
+/* What ProtectHome= hides. */
+static const char *const hidden[] = {"/home", "/root", "/run/user"};
+
+static bool is_hidden(const char *path)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(hidden); i++)
+        if (path_is_below(path, hidden[i]))
+            return true;
+    return false;
+}
+
+/* Written to without further ado: PrivateTmp= makes folders of the pool's own of the last two. */
+static bool is_writable(const char *path)
+{
+    static const char *const roots[] = {"/var", "/srv", "/tmp"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(roots); i++)
+        if (path_is_below(path, roots[i]))
+            return true;
+    return false;
+}
+
+static bool is_shared_tmp(const char *path)
+{
+    return path_is_below(path, "/tmp") || path_is_below(path, "/var/tmp");
+}
+
+/* A tmpfs cannot be taken away from where it lies: a whole /home is shown, and only to be read. */
+static bool shows_all_homes(const PathWants *wants)
+{
+    for (size_t i = 0; i < wants->n; i++)
+        for (size_t k = 0; k < ARRAY_SIZE(hidden); k++)
+            if (strcmp(wants->items[i].path, hidden[k]) == 0)
+                return true;
+    return false;
+}
+
+/* "-": a path that is not there yet keeps no pool from starting. */
+static int add_path(UnitSettings *s, const PathWant *want, bool all_homes)
+{
+    bool behind_home = is_hidden(want->path);
+
+    /* What is asked for in /tmp by unit.… is that of everybody. */
+    if ((behind_home && !all_homes) || is_shared_tmp(want->path))
+        return settings_add_word(s, UNIT_SERVICE, "Service",
+                                 want->write ? "BindPaths" : "BindReadOnlyPaths", want->directive,
+                                 "-", want->path, SPECIAL_BINDS);
+    if (!want->write || is_writable(want->path))
+        return 0;
+    return settings_add_word(s, UNIT_SERVICE, "Service", "ReadWritePaths", want->directive, "-",
+                             want->path, SPECIAL_PATHS);
+}
+
+static int add_paths(const PoolConfig *c, ConfigIssues *issues, UnitSettings *s)
+{
+    _cleanup_(path_wants_done) PathWants wants = {0};
+    int r = path_wants_make(c, issues, &wants);
+    bool all_homes = shows_all_homes(&wants);
+    const char *asks = NULL;
+
+    for (size_t i = 0; !asks && i < wants.n; i++)
+        if (is_hidden(wants.items[i].path))
+            asks = wants.items[i].directive;
+    if (r == 0 && asks)
+        r = settings_add(s, UNIT_SERVICE, "Service", "ProtectHome", asks,
+                         all_homes ? "read-only" : "tmpfs");
+    for (size_t i = 0; r == 0 && i < wants.n; i++)
+        r = add_path(s, &wants.items[i], all_homes);
+    return r;
+}
+
+/* What the child of the manager needs that goes into the folder: sandbox of fpmd(8). */
+static int add_chroot(const PoolConfig *c, UnitSettings *s)
+{
+    static const struct {
+        const char *name, *value;
+    } settings[] = {
+        {"AmbientCapabilities", "CAP_SYS_CHROOT"},
+        {"CapabilityBoundingSet", "CAP_SYS_CHROOT"},
+        {"SystemCallFilter", "chroot"},
+    };
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && c->chroot && i < ARRAY_SIZE(settings); i++)
+        r = settings_add(s, UNIT_SERVICE, "Service", settings[i].name, "chroot", "%s",
+                         settings[i].value);
+    return r;
+}
+
+/* A priority below 0 is a privilege that only systemd has; others the system call filter of the
+ * unit denies to everybody in it (@resources). */
+static int add_limits(const PoolConfig *c, UnitSettings *s)
+{
+    int r = 0;
+
+    /* 20 is 19 to the kernel, and nothing to systemd. */
+    if (c->process_priority != PRIORITY_KEEP && c->process_priority != 0)
+        r = settings_add(s, UNIT_SERVICE, "Service", "Nice", "process.priority", "%d",
+                         MIN(c->process_priority, 19));
+    if (r == 0 && c->rlimit_files < RLIMIT_UNLIMITED && c->rlimit_files > SHIPPED_FILES_HARD)
+        r = settings_add(s, UNIT_SERVICE, "Service", "LimitNOFILE", "rlimit_files", "%d:%" PRIu64,
+                         SHIPPED_FILES_SOFT, c->rlimit_files);
+    /* The unit says nothing, and what is then in force is a matter of system.conf. */
+    if (r < 0 || c->rlimit_core == RLIMIT_KEEP || c->rlimit_core == 0 || !c->process_dumpable)
+        return r;
+    if (c->rlimit_core == RLIMIT_UNLIMITED)
+        return settings_add(s, UNIT_SERVICE, "Service", "LimitCORE", "rlimit_core", "0:infinity");
+    return settings_add(s, UNIT_SERVICE, "Service", "LimitCORE", "rlimit_core", "0:%" PRIu64,
+                        c->rlimit_core);
+}
+
+/* Without privileges there is nothing to grant and nothing hidden. */
+static int make_for_user(const PoolConfig *c, ConfigIssues *issues)
+{
+    if (c->chroot)
+        config_issues_add_at(issues, CONFIG_ERROR, c, "chroot",
+                             "a user's own pool may not change its root, expected a pool of the "
+                             "system, or no chroot");
+    if (c->process_priority < 0)
+        config_issues_add_at(issues, CONFIG_WARNING, c, "process.priority",
+                             "%d is more than a user's own pool may have, expected 0 to 20",
+                             c->process_priority);
+    return 0;
+}
+
+int service_settings_make(const PoolConfig *c, UnitScope scope, ConfigIssues *issues,
+                          UnitSettings *s)
+{
+    int r;
+
+    if (scope == UNIT_SCOPE_USER)
+        return make_for_user(c, issues);
+    r = add_chroot(c, s);
+    if (r == 0)
+        r = add_limits(c, s);
+    return r < 0 ? r : add_paths(c, issues, s);
+}
