@@ -25,6 +25,7 @@ static const char *const names[] = {
     [EXIT_STATUS_RUNTIME] = "runtime",
     [EXIT_STATUS_FORK] = "fork",
     [EXIT_STATUS_LINK] = "link",
+    [EXIT_STATUS_CHROOT] = "chroot",
 };
 
 const char *exit_status_to_string(int status)

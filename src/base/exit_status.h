@@ -34,6 +34,7 @@ typedef enum ExitStatus {
     EXIT_STATUS_RUNTIME, /* the language could not be started */
     EXIT_STATUS_FORK,
     EXIT_STATUS_LINK,
+    EXIT_STATUS_CHROOT,
 } ExitStatus;
 
 /** Returns the name of a status that this table knows, for example "uid", else NULL. */

@@ -143,6 +143,9 @@ static void check_slot(BoardSlot *s, uint64_t now_usec)
     check_text(s->method, sizeof(s->method));
     check_text(s->uri, sizeof(s->uri));
     check_text(s->script, sizeof(s->script));
+    check_text(s->user, sizeof(s->user));
+    check_text(s->name, sizeof(s->name));
+    check_text(s->query, sizeof(s->query));
 }
 
 /* Each word is loaded exactly once, so that what is checked is what is used. */

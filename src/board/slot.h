@@ -51,12 +51,19 @@ typedef struct BoardSlot {
     char method[16];
     char uri[1024];    /* as the web server sent it, cut */
     char script[1024]; /* cut */
+    uint64_t cpu_usec; /* of the last request and the children it waited for; 0: not measured */
+    uint64_t memory_peak_bytes; /* of the last request, as the language counts */
+    char user[32];              /* who authenticated with the request; "": nobody */
+    char name[256];             /* of the program in the URI: SCRIPT_NAME or the like; cut */
+    char query[512];            /* of the URI, cut */
 } BoardSlot;
 
 _Static_assert(sizeof(BoardSlot) <= BOARD_SLOT_SIZE, "a slot fits into its page");
 _Static_assert(offsetof(BoardSlot, requests) == 16 && offsetof(BoardSlot, status) == 80 &&
                    offsetof(BoardSlot, method) == 88 && offsetof(BoardSlot, uri) == 104 &&
-                   offsetof(BoardSlot, script) == 1128,
+                   offsetof(BoardSlot, script) == 1128 && offsetof(BoardSlot, cpu_usec) == 2152 &&
+                   offsetof(BoardSlot, user) == 2168 && offsetof(BoardSlot, name) == 2200 &&
+                   offsetof(BoardSlot, query) == 2456,
                "docs/runtime-protocol.md has these offsets");
 
 /* Steps of the sandbox that this kernel or these privileges make moot. */

@@ -5,8 +5,8 @@
  *
  *   template link  manager ↔ template   FORK →, ← READY, ← FAILED
  *   life line      manager ↔ worker     ← HELLO (its pid is the kernel's, SCM_CREDENTIALS), ←
- * READY; end of file: leave hand-over      manager → workers    POKE: see whether the listener has
- * a connection
+ * READY, ← STATUS, STATUS →; end of file: leave
+ *   hand-over      manager → workers    POKE: see whether the listener has a connection
  *
  * Everything that a template or worker sends is gossip: checked, and an absurd message is counted
  * and ignored.
@@ -26,6 +26,7 @@ typedef enum LinkType {
     LINK_FAILED,   /* text: why the language could not start */
     LINK_HELLO,
     LINK_POKE,
+    LINK_STATUS, /* worker: what is the state of the pool; manager: a snapshot memfd beside it */
     _LINK_TYPE_MAX,
 } LinkType;
 
@@ -38,11 +39,15 @@ typedef enum LinkForkFd {
     LINK_FORK_FDS,
 } LinkForkFd;
 
+typedef enum LinkForkFlag {
+    LINK_FORK_STATUS = 1 << 0, /* workers for the status listeners only */
+} LinkForkFlag;
+
 typedef struct LinkMessage {
     uint32_t version;
     uint32_t type;
     uint32_t count;
-    uint32_t flags;            /* READY: bits of BoardMoot */
+    uint32_t flags;            /* READY: bits of BoardMoot; FORK: bits of LinkForkFlag */
     char text[LINK_TEXT_SIZE]; /* NUL-terminated: FAILED: the reason; READY of a template: name and
                                   version, "PHP 8.2.36" */
 } LinkMessage;

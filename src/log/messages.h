@@ -19,6 +19,8 @@
     X(WORKER_OUTPUT, "3ae23a8d80504cb284576d02820a40fa", "Output of a worker")                     \
     X(TEMPLATE_OUTPUT, "d9a9d408c1084764b8380043422b8960", "Output of a template")                 \
     X(PROTOCOL_ERROR, "c6b7f4c98fc64a8b83177290ea76a4d5", "Broken FastCGI request")                \
+    X(CLIENT_REFUSED, "0b3c06ae0ea04720b66bd996da55f025", "Client is not allowed")                 \
+    X(UNIT_MISMATCH, "a56716c0cf6b4e389f668ccbb5e49383", "Socket unit and pool file differ")       \
     X(SANDBOX_REDUCED, "984a42ad74fc40cd94bcbffd0a891f35", "Sandbox is weaker than wanted")        \
     X(RECORDS_DROPPED, "01b4b9a1256949f7997c036f1ba3d06d", "Journal records were dropped")         \
     X(ORPHANS_FOUND, "556234617515439cb7089c7d06f32c8d", "Processes of an earlier manager found")  \

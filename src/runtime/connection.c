@@ -130,6 +130,11 @@ int connection_fd(const Connection *c)
     return c->fd;
 }
 
+void connection_mark_status(Connection *c)
+{
+    c->for_status = true;
+}
+
 void connection_claim_input(Connection *c)
 {
     ConnectionShared *s = c->shared;
@@ -315,8 +320,8 @@ ConnectionOutcome connection_receive(Connection *c, uint64_t now_usec)
 Request *connection_request(Connection *c, uint64_t now_usec)
 {
     ConnectionShared *s = c->shared;
-    const char *method, *uri, *length;
-    size_t n_method = 0, n_uri = 0;
+    const char *method, *uri, *query, *length;
+    size_t n_method = 0, n_uri = 0, n_query = 0;
     uint64_t content_length = 0;
 
     connection_claim_input(c);
@@ -325,6 +330,7 @@ Request *connection_request(Connection *c, uint64_t now_usec)
     s->request = (Request){.shared = s, .connection = c};
     method = fcgi_params_get(&c->params, "REQUEST_METHOD", &n_method);
     uri = fcgi_params_get(&c->params, "REQUEST_URI", &n_uri);
+    query = fcgi_params_get(&c->params, "QUERY_STRING", &n_query);
     length = fcgi_params_get(&c->params, "CONTENT_LENGTH", NULL);
     if (length)
         parse_u64(length, 0, INT64_MAX, &content_length);
@@ -337,7 +343,8 @@ Request *connection_request(Connection *c, uint64_t now_usec)
     s->slot->content_length = content_length;
     board_set_text(s->slot->method, sizeof(s->slot->method), method, n_method);
     board_set_text(s->slot->uri, sizeof(s->slot->uri), uri, n_uri);
-    board_set_text(s->slot->script, sizeof(s->slot->script), NULL, 0);
+    board_set_text(s->slot->query, sizeof(s->slot->query), query, n_query);
+    s->slot->script[0] = s->slot->name[0] = s->slot->user[0] = 0;
     board_commit(s->slot);
     return &s->request;
 }
@@ -393,6 +400,8 @@ ConnectionOutcome connection_end(Connection *c, uint32_t app_status, bool keep, 
     s->slot->last_active_usec = now_usec;
     if (r->status > 0)
         s->slot->status = r->status;
+    s->slot->cpu_usec = r->cpu_usec;
+    s->slot->memory_peak_bytes = r->memory_peak_bytes;
     request_count_bytes(r);
     board_commit(s->slot);
     return outcome;

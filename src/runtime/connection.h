@@ -44,6 +44,9 @@ Connection *connection_free(Connection *c);
 
 int connection_fd(const Connection *c);
 
+/** It came on a socket of pm.status_listen: request_is_for_status() of its requests is true. */
+void connection_mark_status(Connection *c);
+
 /** Reads what is there without waiting and goes as far as the end of the head; answers GET_VALUES
  * and what needs no program. */
 ConnectionOutcome connection_receive(Connection *c, uint64_t now_usec);

@@ -59,7 +59,8 @@ struct Request {
     bool finished;
     bool used_stdout, used_stderr;
     uint32_t status;
-    uint64_t bytes_in, bytes_out; /* not yet in the slot */
+    uint64_t bytes_in, bytes_out;         /* not yet in the slot */
+    uint64_t cpu_usec, memory_peak_bytes; /* for the slot, at its end */
 };
 
 struct ConnectionShared {
@@ -79,6 +80,7 @@ struct Connection {
     int fd;
     bool head_ready; /* CONNECTION_REQUEST was returned */
     bool served;     /* a request was run on it */
+    bool for_status; /* it came on a socket of pm.status_listen */
     bool reading;    /* counted in n_reading */
     bool shut;       /* shutdown(SHUT_WR) was done */
     bool lingering;

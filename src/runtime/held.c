@@ -41,7 +41,10 @@ void held_add(Held *h, Connection *connection, uint64_t lingering_since_usec)
     Source *source = free_place(h);
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = source};
 
-    *source = (Source){SOURCE_HELD, connection_fd(connection), connection, lingering_since_usec};
+    *source = (Source){.kind = SOURCE_HELD,
+                       .fd = connection_fd(connection),
+                       .connection = connection,
+                       .lingering_since_usec = lingering_since_usec};
     h->n++;
     if (epoll_ctl(h->epoll_fd, EPOLL_CTL_ADD, source->fd, &event) < 0) {
         log_error("Cannot hold a connection, closing it: %s", strerror(errno));

@@ -15,6 +15,7 @@ typedef enum SourceKind {
     SOURCE_LISTENER,
     SOURCE_HANDOVER,
     SOURCE_LIFE_LINE,
+    SOURCE_SIGNAL, /* SIGTERM or SIGQUIT */
     SOURCE_HELD,
 } SourceKind;
 

@@ -3,6 +3,7 @@
 #include "log/log.h"
 #include "runtime/engine.h"
 #include "runtime/template.h"
+#include "runtime/title.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -53,7 +54,8 @@ int runtime_main(int argc, char **argv, const Engine *engine)
     const char *error = NULL;
     int r, status;
 
-    if (argc != 1 || fcntl(SPEC_FD, F_GETFD) < 0)
+    /* The second argument is room for titles. */
+    if (argc > 2 || fcntl(SPEC_FD, F_GETFD) < 0)
         return usage(argc > 0 ? argv[0] : engine->name, engine);
     r = spec_read(SPEC_FD, &spec, &error);
     if (r < 0) {
@@ -61,6 +63,9 @@ int runtime_main(int argc, char **argv, const Engine *engine)
         return EXIT_STATUS_SPEC;
     }
     fd_close(SPEC_FD);
+    title_init(argc, argv);
+    title_set("fpmd-template", "fpmd: template of pool %s (generation %u)", spec.pool,
+              spec.generation);
     for (int fd = SPEC_FD + 1; fcntl(fd, F_GETFD) >= 0; fd++)
         fd_set_cloexec(fd, true);
 

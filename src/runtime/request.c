@@ -9,6 +9,11 @@ unsigned request_role(const Request *r)
     return r->connection->parser.role;
 }
 
+bool request_is_for_status(const Request *r)
+{
+    return r->connection->for_status;
+}
+
 const FcgiParams *request_params(const Request *r)
 {
     return &r->connection->params;
@@ -252,7 +257,28 @@ void request_note_script(Request *r, const char *script)
     board_commit(slot);
 }
 
+void request_note_name(Request *r, const char *name, const char *user)
+{
+    BoardSlot *slot = r->shared->slot;
+
+    board_begin(slot);
+    board_set_text(slot->name, sizeof(slot->name), name, name ? strlen(name) : 0);
+    board_set_text(slot->user, sizeof(slot->user), user, user ? strlen(user) : 0);
+    board_commit(slot);
+}
+
+void request_note_use(Request *r, uint64_t cpu_usec, uint64_t memory_peak_bytes)
+{
+    r->cpu_usec = cpu_usec;
+    r->memory_peak_bytes = memory_peak_bytes;
+}
+
 void request_note_status(Request *r, unsigned http_status)
 {
     r->status = http_status;
+}
+
+int request_read_slot(const Request *r, uint64_t now_usec, BoardSlot *ret)
+{
+    return board_read(r->shared->slot, now_usec, ret);
 }

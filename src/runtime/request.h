@@ -7,12 +7,16 @@
  */
 
 #include "base/macro.h"
+#include "board/slot.h"
 #include "fcgi/params.h"
 
 typedef struct Request Request;
 
 /** FCGI_RESPONDER, FCGI_AUTHORIZER or FCGI_FILTER. */
 unsigned request_role(const Request *r);
+
+/** Whether it came on a socket of pm.status_listen, where only status and ping are answered. */
+bool request_is_for_status(const Request *r);
 
 /** The PARAMS; valid until the request ends. */
 const FcgiParams *request_params(const Request *r);
@@ -50,4 +54,11 @@ bool request_started_output(const Request *r);
 
 /* What the request tells the scoreboard. */
 void request_note_script(Request *r, const char *script);
+/** name: of the program in the URI; user: who authenticated. NULL: none. */
+void request_note_name(Request *r, const char *name, const char *user);
+/** What the request took; shown once it has ended. */
+void request_note_use(Request *r, uint64_t cpu_usec, uint64_t memory_peak_bytes);
 void request_note_status(Request *r, unsigned http_status);
+
+/** What the scoreboard says about this worker; see board_read(). */
+int request_read_slot(const Request *r, uint64_t now_usec, BoardSlot *ret);

@@ -5,6 +5,9 @@
 #include "base/fd.h"
 #include "link/message.h"
 #include "log/log.h"
+#include "runtime/accept.h"
+#include "runtime/ask.h"
+#include "runtime/complain.h"
 #include "runtime/connection.h"
 #include "runtime/held.h"
 
@@ -29,6 +32,7 @@ typedef struct Serve {
     const RuntimeSpec *spec;
     const Engine *engine;
     BoardSlot *slot;
+    bool for_status; /* on the listeners of pm.status_listen only */
     ConnectionShared *shared;
     int epoll_fd;
     Source *fixed;
@@ -73,7 +77,7 @@ static void leave(Serve *s)
     s->leaving = true;
     s->leaving_since_usec = clock_monotonic_usec();
     for (size_t i = 0; i < s->n_fixed; i++)
-        if (s->fixed[i].kind != SOURCE_LIFE_LINE)
+        if (s->fixed[i].kind != SOURCE_LIFE_LINE && s->fixed[i].kind != SOURCE_SIGNAL)
             epoll_ctl(s->epoll_fd, EPOLL_CTL_DEL, s->fixed[i].fd, NULL);
 }
 
@@ -93,34 +97,6 @@ static ConnectionOutcome run_request(Serve *s, Connection *connection, uint64_t 
     return connection_end(connection, status < 0 ? 255 : (uint32_t)status, !s->leaving, *now_usec);
 }
 
-/* At most one record a second: whoever can connect could fill the journal. The slot counts them
- * all. */
-static void log_broken(const char *error)
-{
-    static uint64_t told_usec, unsaid;
-    uint64_t now_usec = clock_monotonic_usec();
-    LogRecord r;
-
-    if (told_usec > 0 && now_usec - told_usec < USEC_PER_SEC) {
-        unsaid++;
-        return;
-    }
-    told_usec = now_usec;
-
-    log_record_begin(&r, LOG_NOTICE, LOG_MESSAGE_PROTOCOL_ERROR);
-    log_record_field(&r, "WORKER_PID", "%d", (int)getpid());
-    log_record_field(&r, "REASON", "%s", error);
-    log_record_field(&r, "UNSAID", "%llu", (unsigned long long)unsaid);
-    if (unsaid > 0)
-        log_record_send(&r,
-                        "Connection closed, its bytes are not FastCGI: %s; %llu more since the "
-                        "last such record",
-                        error, (unsigned long long)unsaid);
-    else
-        log_record_send(&r, "Connection closed, its bytes are not FastCGI: %s", error);
-    unsaid = 0;
-}
-
 /* Goes as far as the bytes that are there allow. */
 static ConnectionOutcome advance(Serve *s, Connection *connection, uint64_t now_usec)
 {
@@ -129,7 +105,7 @@ static ConnectionOutcome advance(Serve *s, Connection *connection, uint64_t now_
     while (outcome == CONNECTION_REQUEST)
         outcome = run_request(s, connection, &now_usec);
     if (outcome == CONNECTION_CLOSED && connection_error(connection))
-        log_broken(connection_error(connection));
+        complain_broken(connection_error(connection));
     return outcome;
 }
 
@@ -143,6 +119,8 @@ static void serve_fresh(Serve *s, int fd)
         log_error("Not enough memory for a connection, closing it");
         return;
     }
+    if (s->for_status)
+        connection_mark_status(connection);
     outcome = advance(s, connection, now_usec);
     if (outcome == CONNECTION_WAIT && connection_is_idle(connection)) {
         struct pollfd p = {.fd = fd, .events = POLLIN};
@@ -172,7 +150,7 @@ static void on_held(Serve *s, Source *source)
 
 static void on_listener(Serve *s, int listen_fd)
 {
-    int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC);
+    int fd = accept_client(s->spec, listen_fd);
 
     if (fd >= 0) {
         serve_fresh(s, fd);
@@ -180,8 +158,8 @@ static void on_listener(Serve *s, int listen_fd)
     }
     /* EAGAIN: another worker was faster. The rest of accept(2)'s list concerns one connection,
      * which is gone. */
-    if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
-        log_error("Cannot accept a connection: %s", strerror(errno));
+    if (fd == -EMFILE || fd == -ENFILE || fd == -ENOMEM || fd == -ENOBUFS) {
+        log_error("Cannot accept a connection: %s", strerror(-fd));
         poll(NULL, 0, 100);
     }
 }
@@ -198,8 +176,9 @@ static void on_handover(Serve *s, int fd)
     for (size_t i = 0; i < n_fds; i++)
         serve_fresh(s, fds[i]);
     if (m.type == LINK_POKE)
-        for (size_t i = 0; i < s->spec->n_listen_fds && !s->leaving; i++)
-            on_listener(s, s->spec->listen_fds[i]);
+        for (size_t i = 0; i < s->n_fixed && !s->leaving; i++)
+            if (s->fixed[i].kind == SOURCE_LISTENER)
+                on_listener(s, s->fixed[i].fd);
 }
 
 static void sweep_held(Serve *s, uint64_t now_usec)
@@ -216,6 +195,12 @@ static void sweep_held(Serve *s, uint64_t now_usec)
     }
 }
 
+static void on_end(Serve *s, const Source *source)
+{
+    leave(s);
+    epoll_ctl(s->epoll_fd, EPOLL_CTL_DEL, source->fd, NULL);
+}
+
 static void dispatch(Serve *s, Source *source)
 {
     switch (source->kind) {
@@ -228,8 +213,12 @@ static void dispatch(Serve *s, Source *source)
             on_handover(s, source->fd);
         break;
     case SOURCE_LIFE_LINE:
-        leave(s);
-        epoll_ctl(s->epoll_fd, EPOLL_CTL_DEL, source->fd, NULL);
+        /* Not at its end: an answer that came after we had given it up. */
+        if (ask_discard() < 0)
+            on_end(s, source);
+        break;
+    case SOURCE_SIGNAL:
+        on_end(s, source);
         break;
     case SOURCE_HELD:
         on_held(s, source);
@@ -250,6 +239,8 @@ static int serve_set_up(Serve *s, int life_line)
 {
     struct sigaction action = {.sa_handler = on_signal};
     LinkMessage ready = {.type = LINK_READY};
+    const int *listeners = s->for_status ? s->spec->status_fds : s->spec->listen_fds;
+    size_t n_listeners = s->for_status ? s->spec->n_status_fds : s->spec->n_listen_fds;
     int r;
 
     leave_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -258,7 +249,7 @@ static int serve_set_up(Serve *s, int life_line)
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGQUIT, &action, NULL);
 
-    s->fixed = calloc(s->spec->n_listen_fds + 3, sizeof(Source));
+    s->fixed = calloc(n_listeners + 3, sizeof(Source));
     s->shared = connection_shared_new(s->slot, HELD_MAX, 1);
     if (!s->fixed || !s->shared)
         return -ENOMEM;
@@ -271,11 +262,12 @@ static int serve_set_up(Serve *s, int life_line)
         return -errno;
     r = add_fixed(s, SOURCE_LIFE_LINE, life_line, EPOLLIN);
     if (r == 0)
-        r = add_fixed(s, SOURCE_LIFE_LINE, leave_fd, EPOLLIN);
-    if (r == 0)
+        r = add_fixed(s, SOURCE_SIGNAL, leave_fd, EPOLLIN);
+    /* Who waits there wants a worker of the pool's listeners. */
+    if (r == 0 && !s->for_status)
         r = add_fixed(s, SOURCE_HANDOVER, s->spec->handover_fd, EPOLLIN | EPOLLEXCLUSIVE);
-    for (size_t i = 0; r == 0 && i < s->spec->n_listen_fds; i++)
-        r = add_fixed(s, SOURCE_LISTENER, s->spec->listen_fds[i], EPOLLIN | EPOLLEXCLUSIVE);
+    for (size_t i = 0; r == 0 && i < n_listeners; i++)
+        r = add_fixed(s, SOURCE_LISTENER, listeners[i], EPOLLIN | EPOLLEXCLUSIVE);
     if (r < 0)
         return r;
 
@@ -290,10 +282,8 @@ static int serve_set_up(Serve *s, int life_line)
 static int rank(const Source *source)
 {
     static const int ranks[] = {
-        [SOURCE_LIFE_LINE] = 0,
-        [SOURCE_HANDOVER] = 1,
-        [SOURCE_LISTENER] = 1,
-        [SOURCE_HELD] = 2,
+        [SOURCE_LIFE_LINE] = 0, [SOURCE_SIGNAL] = 0, [SOURCE_HANDOVER] = 1,
+        [SOURCE_LISTENER] = 1,  [SOURCE_HELD] = 2,
     };
 
     return ranks[source->kind];
@@ -323,7 +313,7 @@ static Source *choose(Serve *s, const struct epoll_event *events, int n)
         } else if (!best || rank(source) < rank(best))
             best = source;
     }
-    if (!best || (held && best->kind != SOURCE_LIFE_LINE && ++s->passed_over >= HELD_TURN)) {
+    if (!best || (held && rank(best) > 0 && ++s->passed_over >= HELD_TURN)) {
         s->passed_over = 0;
         return held;
     }
@@ -365,7 +355,8 @@ static void serve_loop(Serve *s)
     }
 }
 
-int serve(const RuntimeSpec *spec, const Engine *engine, BoardSlot *slot, int life_line)
+int serve(const RuntimeSpec *spec, const Engine *engine, BoardSlot *slot, int life_line,
+          bool for_status)
 {
     static Serve s = {.epoll_fd = -1};
     int r;
@@ -373,6 +364,8 @@ int serve(const RuntimeSpec *spec, const Engine *engine, BoardSlot *slot, int li
     s.spec = spec;
     s.engine = engine;
     s.slot = slot;
+    s.for_status = for_status;
+    ask_init(life_line);
     r = serve_set_up(&s, life_line);
     if (r < 0)
         return r;

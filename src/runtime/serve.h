@@ -11,6 +11,9 @@
 #include "board/slot.h"
 #include "runtime/engine.h"
 
-/** Serves until the life line closes, max_requests is reached or a signal asks to leave. 0, or
- * -errno when set-up failed. */
-int serve(const RuntimeSpec *spec, const Engine *engine, BoardSlot *slot, int life_line);
+/**
+ * Serves until the life line closes, max_requests is reached or a signal asks to leave. for_status:
+ * not the listeners of the pool but those of pm.status_listen. 0, or -errno when set-up failed.
+ */
+int serve(const RuntimeSpec *spec, const Engine *engine, BoardSlot *slot, int life_line,
+          bool for_status);

@@ -10,6 +10,8 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -17,7 +19,8 @@
  * subreaper, which then learns their exit status from the kernel. One intermediate per order, since
  * each costs as much as a worker. */
 _noreturn_ static void fork_workers(const RuntimeSpec *spec, const Engine *engine,
-                                    const SeccompFilter *filter, int *fds, size_t n_fds)
+                                    const SeccompFilter *filter, int *fds, size_t n_fds,
+                                    WorkerRole role)
 {
     for (size_t i = 0; i < n_fds; i += LINK_FORK_FDS) {
         pid_t pid = fork();
@@ -34,21 +37,21 @@ _noreturn_ static void fork_workers(const RuntimeSpec *spec, const Engine *engin
 
             for (size_t k = 0; k < n_fds; k++)
                 fd_close(fds[k]);
-            worker_run(spec, engine, filter, &own);
+            worker_run(spec, engine, filter, &own, role);
         }
     }
     _exit(EXIT_STATUS_OK);
 }
 
 static void on_fork_order(const RuntimeSpec *spec, const Engine *engine,
-                          const SeccompFilter *filter, int *fds, size_t n_fds)
+                          const SeccompFilter *filter, int *fds, size_t n_fds, WorkerRole role)
 {
     pid_t pid;
     int status;
 
     pid = fork();
     if (pid == 0)
-        fork_workers(spec, engine, filter, fds, n_fds);
+        fork_workers(spec, engine, filter, fds, n_fds, role);
     if (pid < 0) {
         log_error("Cannot fork a worker: %s", strerror(errno));
         return;
@@ -60,8 +63,37 @@ static void on_fork_order(const RuntimeSpec *spec, const Engine *engine,
                   n_fds / LINK_FORK_FDS);
 }
 
-static int template_loop(const RuntimeSpec *spec, const Engine *engine, const SeccompFilter *filter)
+/*
+ * The manager may have changed our root (chroot of the pool file) before it orders workers. What an
+ * extension or a preload script holds open then leads out again if it is a folder (openat(2)), for
+ * any script that gets at its number. 0 or the exit status.
+ */
+static int check_root(const struct stat *first)
 {
+    struct rlimit limit;
+    struct stat st;
+
+    if (stat("/", &st) < 0 || getrlimit(RLIMIT_NOFILE, &limit) < 0) {
+        log_error("The root directory cannot be looked at: %s", strerror(errno));
+        return EXIT_STATUS_CHROOT;
+    }
+    if (st.st_dev == first->st_dev && st.st_ino == first->st_ino)
+        return 0;
+    for (int fd = 0; (rlim_t)fd < limit.rlim_cur; fd++)
+        if (fstat(fd, &st) == 0 && S_ISDIR(st.st_mode)) {
+            log_error("Descriptor %d, which an extension or the preload script has opened, is a "
+                      "folder outside of the root of the pool",
+                      fd);
+            return EXIT_STATUS_CHROOT;
+        }
+    return 0;
+}
+
+static int template_loop(const RuntimeSpec *spec, const Engine *engine, const SeccompFilter *filter,
+                         const struct stat *root)
+{
+    bool checked = false;
+
     for (;;) {
         int fds[LINK_FORK_MAX * LINK_FORK_FDS];
         size_t n_fds = 0;
@@ -74,9 +106,17 @@ static int template_loop(const RuntimeSpec *spec, const Engine *engine, const Se
             log_error("Link to the manager is broken: %s", strerror(-r));
             return EXIT_STATUS_LINK;
         }
+        if (!checked) {
+            int status = check_root(root);
+
+            if (status != 0)
+                return status;
+            checked = true;
+        }
         if (m.type == LINK_FORK && m.count > 0 && m.count <= LINK_FORK_MAX &&
             n_fds == m.count * LINK_FORK_FDS)
-            on_fork_order(spec, engine, filter, fds, n_fds);
+            on_fork_order(spec, engine, filter, fds, n_fds,
+                          m.flags & LINK_FORK_STATUS ? WORKER_STATUS : WORKER_REQUESTS);
         else
             log_error("Ignoring message %u of the manager", m.type);
         /* Only the workers hold their ends now: when one dies, the manager sees the end of its life
@@ -99,6 +139,7 @@ int template_run(const RuntimeSpec *spec, const Engine *engine)
     _cleanup_(seccomp_filter_freep) SeccompFilter *template_filter = NULL, *worker_filter = NULL;
     _cleanup_free_ char *reason = NULL;
     const char *version = engine->name;
+    struct stat root;
     int r;
 
     /* Before the language starts: none of its extensions ever runs without the filter. */
@@ -112,6 +153,10 @@ int template_run(const RuntimeSpec *spec, const Engine *engine)
         return EXIT_STATUS_SECCOMP;
     }
 
+    if (stat("/", &root) < 0) {
+        report(spec, LINK_FAILED, "the root directory cannot be looked at");
+        return EXIT_STATUS_CHROOT;
+    }
     r = engine->start(spec, &reason, &version);
     if (r < 0) {
         report(spec, LINK_FAILED, reason ? reason : strerror(-r));
@@ -120,5 +165,5 @@ int template_run(const RuntimeSpec *spec, const Engine *engine)
     r = report(spec, LINK_READY, version);
     if (r < 0)
         return EXIT_STATUS_LINK;
-    return template_loop(spec, engine, worker_filter);
+    return template_loop(spec, engine, worker_filter, &root);
 }

@@ -6,6 +6,7 @@
 #include "link/message.h"
 #include "log/log.h"
 #include "runtime/serve.h"
+#include "runtime/title.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -29,14 +30,10 @@ static int hello(int life_line)
     return link_send(life_line, &m, NULL, 0);
 }
 
+/* stdin is the template's, /dev/null; below another root there may be no such file. */
 static int arrange_standard_fds(const WorkerFds *fds)
 {
-    _cleanup_fd_ int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
-
-    if (null < 0)
-        return -errno;
-    if (dup2(null, STDIN_FILENO) < 0 || dup2(fds->out, STDOUT_FILENO) < 0 ||
-        dup2(fds->err, STDERR_FILENO) < 0)
+    if (dup2(fds->out, STDOUT_FILENO) < 0 || dup2(fds->err, STDERR_FILENO) < 0)
         return -errno;
     fd_close(fds->out);
     fd_close(fds->err);
@@ -44,13 +41,15 @@ static int arrange_standard_fds(const WorkerFds *fds)
 }
 
 _noreturn_ void worker_run(const RuntimeSpec *spec, const Engine *engine,
-                           const SeccompFilter *filter, const WorkerFds *fds)
+                           const SeccompFilter *filter, const WorkerFds *fds, WorkerRole role)
 {
     BoardSlot *slot = NULL;
     uint64_t moot = spec->moot;
     int r;
 
     log_forget();
+    title_set("fpmd-worker", role == WORKER_STATUS ? "fpmd: status of pool %s" : "fpmd: pool %s",
+              spec->pool);
     /* The first message: from here on the manager knows our pid, whatever becomes of us. */
     r = hello(fds->life_line);
     if (r < 0)
@@ -81,7 +80,7 @@ _noreturn_ void worker_run(const RuntimeSpec *spec, const Engine *engine,
     slot->moot = moot;
     board_commit(slot);
 
-    r = serve(spec, engine, slot, fds->life_line);
+    r = serve(spec, engine, slot, fds->life_line, role == WORKER_STATUS);
     if (r < 0)
         worker_fail(EXIT_STATUS_EVENTS, r);
     engine->worker_stop();

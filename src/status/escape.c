@@ -1,91 +1,125 @@
 #include "status/escape.h"
 
+#include "base/utf8.h"
+
 #include <string.h>
 
-/* One row of the table of well-formed sequences (Unicode 15, table 3-7): the first byte decides the
- * length and the range of the second; all later ones are 80…BF. */
-typedef struct Utf8Form {
-    unsigned char first_min, first_max;
-    unsigned char second_min, second_max;
-    unsigned char length;
-} Utf8Form;
+#define REPLACEMENT "\xef\xbf\xbd" /* U+FFFD */
 
-static const Utf8Form utf8_forms[] = {
-    {0xc2, 0xdf, 0x80, 0xbf, 2}, {0xe0, 0xe0, 0xa0, 0xbf, 3}, {0xe1, 0xec, 0x80, 0xbf, 3},
-    {0xed, 0xed, 0x80, 0x9f, 3}, {0xee, 0xef, 0x80, 0xbf, 3}, {0xf0, 0xf0, 0x90, 0xbf, 4},
-    {0xf1, 0xf3, 0x80, 0xbf, 4}, {0xf4, 0xf4, 0x80, 0x8f, 4},
-};
+/* Appends one character: its code, and its bytes. */
+typedef int (*Append)(Buffer *b, uint32_t code, const char *bytes, size_t n);
 
-static bool is_form(const Utf8Form *form, const unsigned char *s)
+/* invalid stands for each byte that is no UTF-8, and goes through append too. */
+static int each_character(Buffer *b, const char *text, uint32_t invalid, Append append)
 {
-    if (s[0] < form->first_min || s[0] > form->first_max || s[1] < form->second_min ||
-        s[1] > form->second_max)
-        return false;
-    /* The NUL at the end of a text is no continuation byte: nothing behind it is read. */
-    for (size_t i = 2; i < form->length; i++)
-        if (s[i] < 0x80 || s[i] > 0xbf)
-            return false;
-    return true;
+    const char *end = text + strlen(text);
+    int r = 0;
+
+    while (r == 0 && text < end) {
+        uint32_t code;
+        size_t n = utf8_decode(text, (size_t)(end - text), &code);
+
+        if (n > 0)
+            r = append(b, code, text, n);
+        else if (invalid < 0x80)
+            r = append(b, invalid, (const char[]){(char)invalid}, 1);
+        else
+            r = append(b, invalid, REPLACEMENT, strlen(REPLACEMENT));
+        text += n > 0 ? n : 1;
+    }
+    return r;
 }
 
-/* Length of the well-formed character at s, which is not the end of the text; 0: none. */
-static size_t utf8_length(const unsigned char *s)
+/* "\n" and the like for the characters that have such a form. 1: done; 0: it has none; -ENOMEM. */
+static int append_short_form(Buffer *b, uint32_t code, const char *characters, const char *letters)
 {
-    if (s[0] < 0x80)
-        return 1;
-    for (size_t i = 0; i < ARRAY_SIZE(utf8_forms); i++)
-        if (is_form(&utf8_forms[i], s))
-            return utf8_forms[i].length;
-    return 0;
+    const char *p = code > 0 && code < 0x80 ? strchr(characters, (int)code) : NULL;
+    int r;
+
+    if (!p)
+        return 0;
+    r = buffer_printf(b, "\\%c", letters[p - characters]);
+    return r < 0 ? r : 1;
 }
 
-static int append_json_ascii(Buffer *b, char c)
+static int append_json(Buffer *b, uint32_t code, const char *bytes, size_t n)
 {
-    static const char plain[] = "\"\\\b\f\n\r\t";
-    static const char letters[] = "\"\\bfnrt";
-    const char *p = strchr(plain, c);
+    int r = append_short_form(b, code, "\"\\\b\f\n\r\t", "\"\\bfnrt");
 
-    if (p)
-        return buffer_printf(b, "\\%c", letters[p - plain]);
-    if ((unsigned char)c < 0x20 || c == 0x7f)
-        return buffer_printf(b, "\\u%04x", (unsigned)c);
-    return buffer_append(b, &c, 1);
+    if (r != 0)
+        return MIN(r, 0);
+    if (code < 0x20 || code == 0x7f || code == 0xfffd)
+        return buffer_printf(b, "\\u%04x", (unsigned)code);
+    return buffer_append(b, bytes, n);
+}
+
+static int append_json_ascii(Buffer *b, uint32_t code, const char *bytes, size_t n)
+{
+    int r = append_short_form(b, code, "\"\\/\b\f\n\r\t", "\"\\/bfnrt");
+
+    if (r != 0)
+        return MIN(r, 0);
+    if (code >= 0x10000)
+        return buffer_printf(b, "\\u%04x\\u%04x", (unsigned)(0xd800 + ((code - 0x10000) >> 10)),
+                             (unsigned)(0xdc00 + ((code - 0x10000) & 0x3ff)));
+    if (code < 0x20 || code >= 0x7f)
+        return buffer_printf(b, "\\u%04x", (unsigned)code);
+    return buffer_append(b, bytes, n);
+}
+
+/* C1 controls (U+0080…U+009F) start escape sequences on some terminals. */
+static int append_terminal(Buffer *b, uint32_t code, const char *bytes, size_t n)
+{
+    if (code < 0x20 || (code >= 0x7f && code <= 0x9f))
+        return buffer_append(b, "?", 1);
+    return buffer_append(b, bytes, n);
+}
+
+static int append_markup(Buffer *b, uint32_t code, const char *bytes, size_t n)
+{
+    const char *entity = code == '&'   ? "&amp;"
+                         : code == '<' ? "&lt;"
+                         : code == '>' ? "&gt;"
+                         : code == '"' ? "&quot;"
+                                       : NULL;
+
+    if (!entity && !utf8_is_printable(code))
+        entity = REPLACEMENT;
+    return entity ? buffer_append(b, entity, strlen(entity)) : buffer_append(b, bytes, n);
+}
+
+static int append_metrics(Buffer *b, uint32_t code, const char *bytes, size_t n)
+{
+    int r = append_short_form(b, code, "\\\n\"", "\\n\"");
+
+    return r != 0 ? MIN(r, 0) : buffer_append(b, bytes, n);
 }
 
 int escape_json(Buffer *b, const char *text)
 {
-    size_t n;
     int r = buffer_append(b, "\"", 1);
 
-    for (const char *p = text; r == 0 && *p; p += n ? n : 1) {
-        n = utf8_length((const unsigned char *)p);
-        if (n == 0)
-            r = buffer_printf(b, "\\ufffd");
-        else if (n == 1)
-            r = append_json_ascii(b, *p);
-        else
-            r = buffer_append(b, p, n);
-    }
+    if (r == 0)
+        r = each_character(b, text, 0xfffd, append_json);
     return r < 0 ? r : buffer_append(b, "\"", 1);
 }
 
-/* C1 controls (U+0080…U+009F) start escape sequences on some terminals. */
-static bool is_control(const unsigned char *s, size_t n)
+int escape_json_ascii(Buffer *b, const char *text)
 {
-    return (n == 1 && (s[0] < 0x20 || s[0] == 0x7f)) || (n == 2 && s[0] == 0xc2 && s[1] < 0xa0);
+    return each_character(b, text, 0xfffd, append_json_ascii);
 }
 
 int escape_text(Buffer *b, const char *text)
 {
-    size_t n;
-    int r = 0;
+    return each_character(b, text, '?', append_terminal);
+}
 
-    for (const char *p = text; r == 0 && *p; p += n ? n : 1) {
-        n = utf8_length((const unsigned char *)p);
-        if (n == 0 || is_control((const unsigned char *)p, n))
-            r = buffer_append(b, "?", 1);
-        else
-            r = buffer_append(b, p, n);
-    }
-    return r;
+int escape_markup(Buffer *b, const char *text)
+{
+    return each_character(b, text, 0xfffd, append_markup);
+}
+
+int escape_metrics(Buffer *b, const char *text)
+{
+    return each_character(b, text, 0xfffd, append_metrics);
 }

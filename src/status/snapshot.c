@@ -19,7 +19,8 @@ static bool texts_end(const StatusPool *pool, const StatusWorker *workers)
     for (size_t i = 0; i < pool->n_workers; i++) {
         const BoardSlot *slot = &workers[i].board;
 
-        if (!HAS_END(slot->method) || !HAS_END(slot->uri) || !HAS_END(slot->script))
+        if (!HAS_END(slot->method) || !HAS_END(slot->uri) || !HAS_END(slot->script) ||
+            !HAS_END(slot->user) || !HAS_END(slot->name) || !HAS_END(slot->query))
             return false;
     }
     return true;

@@ -9,7 +9,7 @@
 #include "board/slot.h"
 #include "conf/config.h"
 
-#define STATUS_VERSION 1
+#define STATUS_VERSION 2
 
 typedef struct StatusPool {
     uint32_t version;
@@ -35,6 +35,8 @@ typedef struct StatusPool {
     uint64_t requests_per_ksec; /* rate of the last interval, requests per 1000 s */
     uint64_t workers_started, workers_crashed;
     uint64_t limit_reached; /* times that max_children was reached */
+    uint32_t queue_limit;   /* of the first listener, 0: not known */
+    uint32_t reserved;
     uint64_t protocol_errors;
     uint64_t absurd_messages;
     uint64_t records_dropped;

@@ -157,7 +157,7 @@ END_TEST
     }
 static const struct {
     size_t offset, size;
-} texts[] = {TEXT(method), TEXT(uri), TEXT(script)};
+} texts[] = {TEXT(method), TEXT(uri), TEXT(script), TEXT(user), TEXT(name), TEXT(query)};
 
 static const struct {
     const char *written, *seen;

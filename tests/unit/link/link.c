@@ -127,6 +127,12 @@ static PoolConfig *example(void)
          .text = (char *)(uintptr_t) "1"},
     };
     static char *extensions[] = {(char *)(uintptr_t) ".php"};
+    static char *folders[] = {(char *)(uintptr_t) "/var/lib/nginx"};
+    /* 192.0.2.0/24 and ::1 */
+    static ClientRange clients[] = {
+        {.address = {[10] = 0xff, [11] = 0xff, [12] = 192, [14] = 2}, .n_bits = 120},
+        {.address = {[15] = 1}, .n_bits = 128},
+    };
     static PoolConfig c = {.name = (char *)(uintptr_t) "www",
                            .runtime = (char *)(uintptr_t) "php8.2",
                            .chdir = (char *)(uintptr_t) "/srv",
@@ -137,14 +143,22 @@ static PoolConfig *example(void)
                            .ini = ini,
                            .n_ini = 2,
                            .limit_extensions = extensions,
-                           .n_limit_extensions = 1};
+                           .n_limit_extensions = 1,
+                           .status_path = (char *)(uintptr_t) "/status",
+                           .ping_path = (char *)(uintptr_t) "/ping",
+                           .ping_response = (char *)(uintptr_t) "pong = pong",
+                           .allow_php_value = true,
+                           .body_file_paths = {folders, 1},
+                           .allowed_clients = clients,
+                           .n_allowed_clients = 2};
 
     return &c;
 }
 
 START_TEST(spec_there_and_back)
 {
-    static const char *const names[] = {"link", "handover", "listen", "listen", "future", NULL};
+    static const char *const names[] = {"link",   "handover", "listen", "listen",
+                                        "future", "status",   NULL};
     static const char *const env[] = {"A=1", "B=two=2", "C=", NULL};
     _cleanup_buffer_ Buffer b = {0};
     RuntimeSpec s;
@@ -153,8 +167,8 @@ START_TEST(spec_there_and_back)
 
     ck_assert_int_eq(spec_write(&b, example(), 7, 1, names, env), 0);
     fd = fd_make_sealed("spec", b.data, b.size);
-    /* fd 4 … 8 must exist, since the spec names them. */
-    for (int i = 4; i < 9; i++)
+    /* fd 4 … 9 must exist, since the spec names them. */
+    for (int i = 4; i < 10; i++)
         if (fcntl(i, F_GETFD) < 0)
             ck_assert_int_eq(dup2(STDERR_FILENO, i), i);
     ck_assert_int_eq(spec_read(fd, &s, &error), 0);
@@ -171,6 +185,19 @@ START_TEST(spec_there_and_back)
     ck_assert_int_eq(s.journal_fd, -1);
     ck_assert_uint_eq(s.n_listen_fds, 2);
     ck_assert_int_eq(s.listen_fds[1], 7);
+    ck_assert_uint_eq(s.n_status_fds, 1);
+    ck_assert_int_eq(s.status_fds[0], 9);
+    ck_assert_uint_eq(s.n_allowed_clients, 2);
+    ck_assert_uint_eq(s.allowed_clients[0].n_bits, 120);
+    ck_assert_int_eq(s.allowed_clients[0].address[12], 192);
+    ck_assert_uint_eq(s.allowed_clients[1].n_bits, 128);
+    ck_assert_int_eq(s.allowed_clients[1].address[15], 1);
+    ck_assert_str_eq(s.status_path, "/status");
+    ck_assert_str_eq(s.ping_path, "/ping");
+    ck_assert_str_eq(s.ping_response, "pong = pong");
+    ck_assert(s.allow_php_value);
+    ck_assert_uint_eq(s.n_body_file_paths, 1);
+    ck_assert_str_eq(s.body_file_paths[0], "/var/lib/nginx");
     ck_assert_uint_eq(s.n_env, 3);
     ck_assert_str_eq(s.env[1], "B=two=2");
     ck_assert_str_eq(s.env[2], "C=");
@@ -201,6 +228,9 @@ START_TEST(bad_specs_are_refused)
         TEXT("fpmd-spec=1\0pool=www\0generation=x"),
         TEXT("fpmd-spec=1\0pool=www\0log-level=99"),
         TEXT("fpmd-spec=1\0pool=www\0php_value=keyonly"),
+        TEXT("fpmd-spec=1\0pool=www\0allowed-client=::1"),
+        TEXT("fpmd-spec=1\0pool=www\0allowed-client=::1/129"),
+        TEXT("fpmd-spec=1\0pool=www\0allowed-client=x/1"),
         TEXT("fpmd-spec=1\0pool=www\0fd=link\0fd=handover"), /* no listener */
     };
     int fd = fd_make_sealed("spec", cases[_i].text, cases[_i].n);
@@ -224,7 +254,7 @@ static Suite *link_suite(void)
     tcase_add_test(t, absurd_messages);
     tcase_add_test(t, text_is_always_terminated);
     tcase_add_test(t, spec_there_and_back);
-    tcase_add_loop_test(t, bad_specs_are_refused, 0, 9);
+    tcase_add_loop_test(t, bad_specs_are_refused, 0, 12);
     suite_add_tcase(s, t);
     return s;
 }

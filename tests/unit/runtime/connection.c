@@ -145,6 +145,49 @@ START_TEST(a_small_answer_is_one_send)
 }
 END_TEST
 
+/* What is shown of a request; the next one begins with nothing of it. */
+START_TEST(the_slot_says_what_the_request_is)
+{
+    static const char *const params[] = {"REQUEST_METHOD", "GET", "QUERY_STRING", "x", NULL};
+    BoardSlot seen;
+    Buffer b = {0};
+    Request *r;
+    Pair p;
+
+    pair_open(&p, SOCK_STREAM);
+    p.slot.version = BOARD_SLOT_VERSION;
+    fcgi_client_begin(&b, 1, FCGI_RESPONDER, FCGI_KEEP_CONN);
+    fcgi_client_params(&b, 1, params);
+    fcgi_client_stream_end(&b, FCGI_STDIN, 1);
+    request(&b, 1, FCGI_KEEP_CONN, "");
+    peer_send_buffer(&p, &b);
+    ck_assert_int_eq(connection_receive(p.c, 2000), CONNECTION_REQUEST);
+    r = connection_request(p.c, 3000);
+    ck_assert_str_eq(p.slot.query, "x");
+    request_note_script(r, "/srv/hello.php");
+    request_note_name(r, "/hello\n", "joe");
+    request_note_use(r, 500, 2097152);
+    ck_assert_uint_eq(p.slot.memory_peak_bytes, 0);
+    ck_assert_int_eq(request_read_slot(r, 3500, &seen), 0);
+    ck_assert_str_eq(seen.name, "/hello?");
+    ck_assert_str_eq(seen.user, "joe");
+    ck_assert_int_eq(connection_end(p.c, 0, true, 4000), CONNECTION_REQUEST);
+    ck_assert_str_eq(p.slot.script, "/srv/hello.php");
+    ck_assert_uint_eq(p.slot.cpu_usec, 500);
+    ck_assert_uint_eq(p.slot.memory_peak_bytes, 2097152);
+
+    r = connection_request(p.c, 5000);
+    ck_assert_str_eq(p.slot.query, "");
+    ck_assert_str_eq(p.slot.script, "");
+    ck_assert_str_eq(p.slot.name, "");
+    ck_assert_str_eq(p.slot.user, "");
+    request_note_name(r, NULL, NULL);
+    ck_assert_int_eq(connection_end(p.c, 0, true, 6000), CONNECTION_WAIT);
+    ck_assert_uint_eq(p.slot.cpu_usec, 0);
+    pair_close(&p);
+}
+END_TEST
+
 /* Twice on one kept connection, the bytes cut at every place. */
 START_TEST(a_request_at_every_split)
 {
@@ -733,13 +776,46 @@ START_TEST(the_other_roles)
 }
 END_TEST
 
+/* Of every request of the connection, and of no other. */
+START_TEST(requests_of_a_status_socket)
+{
+    Buffer b = {0};
+    Request *r;
+    Pair p;
+
+    pair_open(&p, SOCK_STREAM);
+    connection_mark_status(p.c);
+    for (unsigned i = 0; i < 2; i++) {
+        request(&b, 1, FCGI_KEEP_CONN, NULL);
+        peer_send_buffer(&p, &b);
+        ck_assert_int_eq(connection_receive(p.c, 2000), CONNECTION_REQUEST);
+        r = connection_request(p.c, 3000);
+        ck_assert(request_is_for_status(r));
+        ck_assert_int_eq(request_write(r, "x", 1), 0);
+        ck_assert_int_eq(connection_end(p.c, 0, true, 4000), CONNECTION_WAIT);
+        expect_answer(&p, "x", "", FCGI_REQUEST_COMPLETE, 0);
+    }
+    pair_close(&p);
+
+    pair_open(&p, SOCK_STREAM);
+    request(&b, 1, 0, NULL);
+    peer_send_buffer(&p, &b);
+    ck_assert_int_eq(connection_receive(p.c, 2000), CONNECTION_REQUEST);
+    ck_assert(!request_is_for_status(connection_request(p.c, 3000)));
+    connection_end(p.c, 0, false, 4000);
+    pair_close(&p);
+}
+END_TEST
+
 static Suite *connection_suite(void)
 {
     Suite *s = suite_create("runtime/connection");
     TCase *t = tcase_create("all");
 
     tcase_set_timeout(t, 60);
+    tcase_add_test(t, requests_of_a_status_socket);
     tcase_add_test(t, a_small_answer_is_one_send);
+    tcase_add_test(t, the_slot_says_what_the_request_is);
     tcase_add_test(t, a_request_at_every_split);
     tcase_add_loop_test(t, bulk_both_ways, 0, ARRAY_SIZE(write_sizes));
     tcase_add_test(t, an_unread_body_lingers);

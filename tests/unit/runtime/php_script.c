@@ -96,6 +96,12 @@ static const Case cases[] = {
           O_NAME("/info.php/a b"), INFO("/a%20b"), ROOT("/www"), TRANSLATED("/www/a%20b"))},
     {GIVEN(FILENAME("proxy:fcgi://localhost"), NAME("/x")), .path = NULL, .uri = "/x",
      SEEN(O_FILENAME("proxy:fcgi://localhost"), NAME("/x"))},
+    /* without a document root, PATH_TRANSLATED comes from the name that is left */
+    {GIVEN(FILENAME("proxy:fcgi://localhost/www/info.php/a"), NAME("/info.php/a"),
+           TRANSLATED("/x/a")),
+     .path = "/www/info.php", .uri = "/info.php",
+     SEEN(FILENAME("/www/info.php"), O_FILENAME("/www/info.php/a"), NAME("/info.php"),
+          O_NAME("/info.php/a"), INFO("/a"), TRANSLATED("/www/a"), O_TRANSL("/x/a"))},
     /* Apache's Action: the handler is not the script */
     {GIVEN(FILENAME("/usr/bin/php"), NAME("/cgi-bin/php"), TRANSLATED("/www/info.php"),
            REDIRECT("/info.php"), INFO("/info.php")),
@@ -152,6 +158,25 @@ START_TEST(each_case)
 }
 END_TEST
 
+START_TEST(order_of_changes)
+{
+    static const ScriptVariable wanted[] = {
+        SCRIPT_ORIG_PATH_INFO, SCRIPT_ORIG_NAME, SCRIPT_NAME,           SCRIPT_PATH_INFO,
+        SCRIPT_ORIG_FILENAME,  SCRIPT_FILENAME,  SCRIPT_PATH_TRANSLATED};
+    static const char *const given[_SCRIPT_VARIABLE_MAX] = {
+        FILENAME("/www/info.php/a"), NAME("/info.php/a"), INFO("/info.php/a"), ROOT("/www")};
+    ScriptRules rules = {.fix_pathinfo = true, .exists = exists, .is_file = is_file};
+    Script s;
+
+    ck_assert_int_eq(script_resolve(&s, given, &rules), 0);
+    ck_assert_uint_eq(s.n_order, ARRAY_SIZE(wanted));
+    for (size_t i = 0; i < s.n_order; i++)
+        ck_assert_str_eq(script_variable_to_string(s.order[i]),
+                         script_variable_to_string(wanted[i]));
+    script_done(&s);
+}
+END_TEST
+
 START_TEST(extensions)
 {
     static const char *const list[] = {".php", ".phar"};
@@ -171,6 +196,7 @@ static Suite *suite(void)
     TCase *t = tcase_create("rules");
 
     tcase_add_loop_test(t, each_case, 0, ARRAY_SIZE(cases));
+    tcase_add_test(t, order_of_changes);
     tcase_add_test(t, extensions);
     suite_add_tcase(s, t);
     return s;

@@ -89,9 +89,25 @@ static void break_script(Example *e)
     memset(e->workers[0].board.script, 'x', sizeof(e->workers[0].board.script));
 }
 
+static void break_user(Example *e)
+{
+    memset(e->workers[0].board.user, 'x', sizeof(e->workers[0].board.user));
+}
+
+static void break_program(Example *e)
+{
+    memset(e->workers[0].board.name, 'x', sizeof(e->workers[0].board.name));
+}
+
+static void break_query(Example *e)
+{
+    memset(e->workers[0].board.query, 'x', sizeof(e->workers[0].board.query));
+}
+
 static void (*const breakers[])(Example *) = {
-    break_version,    break_size, break_worker_size, break_count_more, break_count_less,
-    break_count_huge, break_name, break_status,      break_uri,        break_script,
+    break_version,    break_size,    break_worker_size, break_count_more, break_count_less,
+    break_count_huge, break_name,    break_status,      break_uri,        break_script,
+    break_user,       break_program, break_query,
 };
 
 START_TEST(broken)

@@ -1,0 +1,124 @@
+#include "runtime/ask.h"
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "link/message.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define ASK_LIMIT_USEC (1 * USEC_PER_SEC)
+
+/* The manager ignores a worker that asks much more often. Beyond it the last answer is given
+ * again. */
+#define ASK_PER_SEC 100
+
+static struct {
+    int life_line;
+    pid_t pid; /* the line is ours alone, not that of processes that a script forks */
+    uint64_t second_usec;
+    unsigned n_asked; /* since then */
+    int last_fd;
+} ask = {.life_line = -1, .last_fd = -1};
+
+void ask_init(int life_line)
+{
+    ask.life_line = life_line;
+    ask.pid = getpid();
+}
+
+int ask_discard(void)
+{
+    LinkMessage m;
+    int r;
+
+    do
+        r = link_receive(ask.life_line, MSG_DONTWAIT, &m, NULL, 0, NULL, NULL);
+    while (r > 0 || r == -EBADMSG);
+    return r == -EAGAIN ? 0 : -EPIPE;
+}
+
+/* Waits for one of events until end_usec. 0, -ETIMEDOUT or -errno. */
+static int wait_for(short events, uint64_t end_usec)
+{
+    struct pollfd p = {.fd = ask.life_line, .events = events};
+
+    for (;;) {
+        uint64_t now_usec = clock_monotonic_usec();
+        int n;
+
+        if (now_usec >= end_usec)
+            return -ETIMEDOUT;
+        n = poll(&p, 1, (int)((end_usec - now_usec) / USEC_PER_MSEC) + 1);
+        if (n > 0)
+            return 0;
+        if (n < 0 && errno != EINTR)
+            return -errno;
+    }
+}
+
+/* The answer of the manager, which comes with one descriptor. */
+static int wait_for_answer(uint64_t end_usec)
+{
+    for (;;) {
+        LinkMessage m;
+        size_t n_fds = 0;
+        int fd = -1;
+        int r = wait_for(POLLIN, end_usec);
+
+        if (r < 0)
+            return r;
+        r = link_receive(ask.life_line, MSG_DONTWAIT, &m, &fd, 1, &n_fds, NULL);
+        if (r == -EAGAIN)
+            continue;
+        if (r == 0)
+            return -EPIPE; /* the loop of the worker sees that end again */
+        if (r < 0)
+            return r;
+        if (m.type == LINK_STATUS && n_fds == 1)
+            return fd;
+        if (n_fds == 1)
+            fd_close(fd);
+    }
+}
+
+/* Whether one more question is allowed in this second. */
+static bool may_ask(uint64_t now_usec)
+{
+    if (now_usec - ask.second_usec >= USEC_PER_SEC) {
+        ask.second_usec = now_usec;
+        ask.n_asked = 0;
+    }
+    return ask.last_fd < 0 || ask.n_asked < ASK_PER_SEC;
+}
+
+int ask_status(void)
+{
+    LinkMessage question = {.type = LINK_STATUS};
+    uint64_t now_usec = clock_monotonic_usec();
+    int r, fd;
+
+    if (ask.life_line < 0 || getpid() != ask.pid)
+        return -EPIPE;
+    /* An answer that came too late for an earlier question. */
+    r = ask_discard();
+    if (r < 0)
+        return r;
+    if (may_ask(now_usec)) {
+        ask.n_asked++;
+        r = wait_for(POLLOUT, now_usec + ASK_LIMIT_USEC);
+        if (r == 0)
+            r = link_send(ask.life_line, &question, NULL, 0);
+        if (r == 0)
+            r = wait_for_answer(now_usec + ASK_LIMIT_USEC);
+        if (r < 0)
+            return r;
+        fd_close(ask.last_fd);
+        ask.last_fd = r;
+    }
+    fd = fcntl(ask.last_fd, F_DUPFD_CLOEXEC, 3);
+    return fd < 0 ? -errno : fd;
+}
