@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
 /* life line, stdout, stderr */
 #define DESCRIPTORS_PER_WORKER 3
@@ -58,20 +59,69 @@ static int check_descriptors(const Manager *m, const PoolConfig *c, ConfigIssues
     if (needed <= m->nofile_hard)
         return 0;
     config_issues_add_at(issues, CONFIG_ERROR, c, "pm.max_children",
-                         "%u workers need %llu descriptors, but the limit (LimitNOFILE=) is %llu",
+                         "%u workers need %llu descriptors, but the limit of the service "
+                         "(LimitNOFILE=) is %llu",
                          c->pm_max_children, (unsigned long long)needed,
                          (unsigned long long)m->nofile_hard);
     return -EINVAL;
 }
 
+static int check_limit(const PoolConfig *c, const char *directive, const char *unit_setting,
+                       uint64_t wanted, uint64_t hard, ConfigIssues *issues)
+{
+    char text[32];
+
+    if (wanted == RLIMIT_KEEP || hard == RLIM_INFINITY ||
+        (wanted != RLIMIT_UNLIMITED && wanted <= hard))
+        return 0;
+    snprintf(text, sizeof(text), "%llu", (unsigned long long)wanted);
+    config_issues_add_at(issues, CONFIG_ERROR, c, directive,
+                         "%s is above the hard limit of the service, %llu, expected at most that: "
+                         "%s= of the service raises it, 'fpmctl apply %s' writes the drop-in",
+                         wanted == RLIMIT_UNLIMITED ? "unlimited" : text, (unsigned long long)hard,
+                         unit_setting, c->name);
+    return -EINVAL;
+}
+
+/* Only systemd can give more than it gave: the manager has no SYS_RESOURCE. */
+static int check_limits(const Manager *m, const PoolConfig *c, ConfigIssues *issues)
+{
+    struct rlimit core = {.rlim_max = RLIM_INFINITY};
+    int r = check_limit(c, "rlimit_files", "LimitNOFILE", c->rlimit_files, m->nofile_hard, issues);
+    int k;
+
+    if (!c->process_dumpable || getrlimit(RLIMIT_CORE, &core) < 0)
+        return r;
+    k = check_limit(c, "rlimit_core", "LimitCORE", c->rlimit_core, core.rlim_max, issues);
+    return r < 0 ? r : k;
+}
+
+/* A pool that asks for a root of its own and serves from the whole system would be worse than one
+ * that does not start. */
+static int check_chroot(const Manager *m, const PoolConfig *c, ConfigIssues *issues)
+{
+    if (!c->chroot || m->privileges.may_chroot)
+        return 0;
+    /* systemd.exec(5): only in what a service manager of a user has started. */
+    if (getenv("MANAGERPID")) {
+        config_issues_add_at(issues, CONFIG_ERROR, c, "chroot",
+                             "a user's own pool may not change its root, expected a pool of the "
+                             "system, or no chroot");
+        return -EPERM;
+    }
+    config_issues_add_at(issues, CONFIG_ERROR, c, "chroot",
+                         "the manager may not change the root, expected CAP_SYS_CHROOT of the "
+                         "service: 'fpmctl apply %s' writes the drop-in "
+                         "(fpmd@%s.service.d/50-pool-file.conf), then restart the service",
+                         c->name, c->name);
+    return -EPERM;
+}
+
 static int load(Manager *m, PoolSetup *s, ConfigIssues *issues)
 {
-    _cleanup_free_ char *path = NULL;
-    int r, k;
+    int r = config_load_pool(m->options.config_folders, m->options.pool, issues, &s->config);
+    int k;
 
-    if (asprintf(&path, "%s/%s.conf", m->options.config_dir, m->options.pool) < 0)
-        return -ENOMEM;
-    r = config_load_to_check(path, m->options.pool, issues, &s->config);
     if (!s->config)
         return r;
     k = config_verify_paths(s->config, m->options.libexec_dir, issues);
@@ -79,6 +129,10 @@ static int load(Manager *m, PoolSetup *s, ConfigIssues *issues)
     k = lookup_ids(s->config, m->privileges.may_change_ids, issues, &s->ids);
     r = r < 0 ? r : k;
     k = check_descriptors(m, s->config, issues);
+    r = r < 0 ? r : k;
+    k = check_limits(m, s->config, issues);
+    r = r < 0 ? r : k;
+    k = check_chroot(m, s->config, issues);
     return r < 0 ? r : k;
 }
 

@@ -2,6 +2,7 @@
 
 #include "base/fd.h"
 #include "log/log.h"
+#include "manager/ancestry.h"
 #include "manager/manager.h"
 
 #include <errno.h>
@@ -126,6 +127,12 @@ static int peer_new(Manager *m, int fd)
     if (!peer)
         return -ENOMEM;
     r = getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &size) < 0 ? -errno : 0;
+    /* With User= of the service, and in user mode, scripts have the manager's own uid. */
+    if (r == 0 && ancestry_is_ours(cred.pid)) {
+        log_notice("Process %d of the pool itself was refused at the control socket",
+                   (int)cred.pid);
+        r = -EPERM;
+    }
     if (r == 0)
         r = sd_event_add_io(m->event, &peer->source, fd, EPOLLIN, on_peer, peer);
     if (r < 0) {

@@ -67,6 +67,13 @@ static bool put(char **env, size_t *n, const char *name, const char *value)
     return true;
 }
 
+/* As PHP-FPM has it: a user that is given as a number has neither USER nor HOME. One that cannot be
+ * chosen, because we may not change ids, has. */
+static bool has_user_names(const PoolConfig *c, const PoolIds *ids)
+{
+    return ids->keep || !c->user || c->user[strspn(c->user, "0123456789")] != 0;
+}
+
 char **environment_make(const PoolConfig *c, const PoolIds *ids)
 {
     _cleanup_(environment_freep) char **env = NULL;
@@ -84,10 +91,12 @@ char **environment_make(const PoolConfig *c, const PoolIds *ids)
         if (!env[n++])
             return NULL;
     }
-    if (ids->user_name && !put(env, &n, "USER", ids->user_name))
-        return NULL;
-    if (ids->home && !put(env, &n, "HOME", ids->home))
-        return NULL;
+    if (has_user_names(c, ids)) {
+        if (ids->user_name && !put(env, &n, "USER", ids->user_name))
+            return NULL;
+        if (ids->home && !put(env, &n, "HOME", ids->home))
+            return NULL;
+    }
     for (size_t i = 0; i < c->n_env; i++)
         if (!put(env, &n, c->env[i].name, c->env[i].value))
             return NULL;

@@ -35,6 +35,7 @@ Generation *generation_free(Generation *g)
     sd_event_source_disable_unref(g->timeout_source);
     output_close(&g->out);
     output_close(&g->err);
+    chroot_done(&g->changer);
     fd_close(g->link_fd);
     fd_close(g->handover_fd);
     fd_close(g->handover_peer);
@@ -101,8 +102,9 @@ void generation_leave(Generation *g)
 {
     Manager *m = g->manager;
 
-    if (g->state == GENERATION_STARTING && g->template_pid > 0)
+    if ((g->state == GENERATION_STARTING || g->state == GENERATION_ENTERING) && g->template_pid > 0)
         kill(g->template_pid, SIGKILL);
+    chroot_done(&g->changer);
     if (m->current == g)
         m->current = NULL;
     if (m->coming == g)
@@ -129,7 +131,7 @@ bool generation_is_complete(const Generation *g)
 }
 
 /* The first workers are ordered; those of a reload replace the old ones one for one. */
-static void generation_on_ready(Generation *g, const LinkMessage *message)
+static void generation_order_first(Generation *g)
 {
     Manager *m = g->manager;
     const PolicyLimits *limits = &g->setup->limits;
@@ -139,11 +141,51 @@ static void generation_on_ready(Generation *g, const LinkMessage *message)
         wanted = MAX(wanted, m->current->n_workers);
         wanted = MIN(wanted, limits->max_children);
     }
-    snprintf(g->version, sizeof(g->version), "%.*s", (int)sizeof(g->version) - 1, message->text);
     g->state = GENERATION_FORKING;
     if (wanted > 0 && workers_order(g, wanted) < wanted)
         snprintf(g->reason, sizeof(g->reason), "its first %u workers could not be ordered", wanted);
     settle_later(m);
+}
+
+static int on_root_changed(sd_event_source *source, int fd, uint32_t events, void *userdata)
+{
+    Generation *g = userdata;
+    ChrootAnswer answer;
+    int r = chroot_read(&g->changer, &answer);
+
+    if (r == -EAGAIN)
+        return 0;
+    chroot_done(&g->changer);
+    if (r == 0 && answer.error == 0 && answer.step == CHROOT_DIRECTORY) {
+        generation_order_first(g);
+        return 0;
+    }
+    if (r < 0)
+        snprintf(g->reason, sizeof(g->reason), "the process that changes the root has died");
+    else
+        chroot_reason(g->config, &answer, g->reason, sizeof(g->reason));
+    settle_later(g->manager);
+    return 0;
+}
+
+/* The language runs. Workers are ordered when the template stands where they shall be. */
+static void generation_on_ready(Generation *g, const LinkMessage *message)
+{
+    int r;
+
+    snprintf(g->version, sizeof(g->version), "%.*s", (int)sizeof(g->version) - 1, message->text);
+    if (g->changer.fd < 0) {
+        generation_order_first(g);
+        return;
+    }
+    g->state = GENERATION_ENTERING;
+    r = chroot_order(&g->changer, g->manager->event, on_root_changed, g);
+    if (r < 0) {
+        snprintf(g->reason, sizeof(g->reason), "its root cannot be changed: %s", strerror(-r));
+        settle_later(g->manager);
+        return;
+    }
+    sd_event_source_set_priority(g->changer.source, PRIORITY_LINK);
 }
 
 static void generation_read_link(Generation *g)
@@ -204,6 +246,7 @@ int generation_start(Manager *m, PoolSetup *setup, Generation **ret)
         .link_fd = -1,
         .handover_fd = -1,
         .handover_peer = -1,
+        .changer = {.fd = -1},
         .out = {.fd = -1},
         .err = {.fd = -1},
         .started_usec = clock_monotonic_usec(),
@@ -270,6 +313,7 @@ void generation_on_template_exit(Generation *g, int code, int status)
         generation_read_link(g);
     output_close(&g->out);
     output_close(&g->err);
+    chroot_done(&g->changer);
     if (!expected)
         template_reason(g, code, status);
     g->template_pid = pid;

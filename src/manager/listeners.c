@@ -4,6 +4,7 @@
 #include "log/log.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <netdb.h>
 #include <poll.h>
 #include <stdio.h>
@@ -20,10 +21,24 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
-int listeners_add(Listeners *l, int fd, const char *text, const char *unlink_path)
+/* Of one listener, so that sums cannot overflow. */
+#define QUEUED_MAX 100000u
+
+const char *listener_kind_name(ListenerKind kind)
+{
+    static const char *const names[_LISTENER_KIND_MAX] = {
+        [LISTENER_REQUESTS] = "fastcgi",
+        [LISTENER_STATUS] = "status",
+    };
+
+    return names[kind];
+}
+
+int listeners_add(Listeners *l, ListenerKind kind, int fd, const char *text,
+                  const char *unlink_path)
 {
     Listener *grown;
-    Listener item = {.fd = fd};
+    Listener item = {.kind = kind, .fd = fd};
     struct stat st;
     int domain = 0;
     socklen_t size = sizeof(domain);
@@ -56,7 +71,7 @@ int listeners_add(Listeners *l, int fd, const char *text, const char *unlink_pat
     return 0;
 }
 
-/* The address of a socket for people: its path, or [address]:port. */
+/* The address of a socket for people: its path, address:port or [address]:port. */
 static void describe(int fd, char *text, size_t size)
 {
     union {
@@ -75,12 +90,12 @@ static void describe(int fd, char *text, size_t size)
                  address.un.sun_path + (address.un.sun_path[0] ? 0 : 1));
     else if (getnameinfo(&address.any, length, host, sizeof(host), port, sizeof(port),
                          NI_NUMERICHOST | NI_NUMERICSERV) == 0)
-        snprintf(text, size, "[%s]:%s", host, port);
+        snprintf(text, size, address.any.sa_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
     else
         snprintf(text, size, "fd %d", fd);
 }
 
-static int take_one(Listeners *l, int fd, const char *name, char **ret_reason)
+static int take_one(Listeners *l, ListenerKind kind, int fd, const char *name, char **ret_reason)
 {
     char text[256];
     int r;
@@ -95,12 +110,20 @@ static int take_one(Listeners *l, int fd, const char *name, char **ret_reason)
     }
     describe(fd, text, sizeof(text));
     r = fd_set_nonblock(fd, true);
-    return r < 0 ? r : listeners_add(l, fd, text, NULL);
+    return r < 0 ? r : listeners_add(l, kind, fd, text, NULL);
+}
+
+static bool has_kind(const Listeners *l, ListenerKind kind)
+{
+    for (size_t i = 0; i < l->n; i++)
+        if (l->items[i].kind == kind)
+            return true;
+    return false;
 }
 
 /* Names are what tells sockets apart (their order is not defined between units): requests come on
- * those called "fastcgi". Where no socket is, the units have left the names to systemd, and all
- * are. */
+ * those called "fastcgi". Where no socket is, the units have left the names to systemd, and all but
+ * the one of pm.status_listen are. */
 int listeners_take(Listeners *l, char **ret_reason)
 {
     char **names = NULL;
@@ -113,17 +136,28 @@ int listeners_take(Listeners *l, char **ret_reason)
         return n;
     }
     for (int i = 0; i < n; i++)
-        named |= strcmp(names[i], LISTENER_NAME) == 0;
+        named |= strcmp(names[i], listener_kind_name(LISTENER_REQUESTS)) == 0;
     for (int i = 0; i < n && r == 0; i++) {
         int fd = SD_LISTEN_FDS_START + i;
 
-        if (!named || strcmp(names[i], LISTENER_NAME) == 0)
-            r = take_one(l, fd, names[i], ret_reason);
+        if (strcmp(names[i], listener_kind_name(LISTENER_STATUS)) == 0)
+            r = take_one(l, LISTENER_STATUS, fd, names[i], ret_reason);
+        else if (!named || strcmp(names[i], listener_kind_name(LISTENER_REQUESTS)) == 0)
+            r = take_one(l, LISTENER_REQUESTS, fd, names[i], ret_reason);
         else {
-            log_warning("Ignoring the socket \"%s\": FileDescriptorName=%s is expected", names[i],
-                        LISTENER_NAME);
+            log_warning("Ignoring the socket \"%s\": FileDescriptorName=%s or %s is expected",
+                        names[i], listener_kind_name(LISTENER_REQUESTS),
+                        listener_kind_name(LISTENER_STATUS));
             fd_close(fd);
         }
+    }
+    if (n > 0 && r == 0 && !has_kind(l, LISTENER_REQUESTS)) {
+        if (asprintf(ret_reason,
+                     "only sockets for the status were passed: FileDescriptorName=%s is expected "
+                     "of the socket unit",
+                     listener_kind_name(LISTENER_REQUESTS)) < 0)
+            *ret_reason = NULL;
+        r = -ENOTCONN;
     }
     for (int i = 0; i < n; i++)
         free(names[i]);
@@ -156,24 +190,44 @@ void listeners_done(Listeners *l)
     *l = (Listeners){.growth_fd = -1, .diag_fd = -1};
 }
 
+static void watch_kind(Listeners *l, ListenerKind kind, bool on)
+{
+    for (size_t i = 0; i < l->n; i++) {
+        struct epoll_event event = {.events = EPOLLIN | EPOLLEXCLUSIVE | EPOLLET};
+
+        if (l->items[i].kind == kind)
+            epoll_ctl(l->growth_fd, on ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, l->items[i].fd, &event);
+    }
+}
+
 void listeners_watch(Listeners *l, bool on)
 {
     if (l->watching == on)
         return;
     l->watching = on;
-    for (size_t i = 0; i < l->n; i++) {
-        struct epoll_event event = {.events = EPOLLIN | EPOLLEXCLUSIVE | EPOLLET};
+    watch_kind(l, LISTENER_REQUESTS, on);
+}
 
-        epoll_ctl(l->growth_fd, on ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, l->items[i].fd, &event);
-    }
+void listeners_watch_status(Listeners *l)
+{
+    if (l->watching_status)
+        return;
+    l->watching_status = true;
+    watch_kind(l, LISTENER_STATUS, true);
 }
 
 void listeners_rearm(Listeners *l)
 {
-    if (l->watching) {
-        listeners_watch(l, false);
-        listeners_watch(l, true);
-    }
+    const bool watched[_LISTENER_KIND_MAX] = {
+        [LISTENER_REQUESTS] = l->watching,
+        [LISTENER_STATUS] = l->watching_status,
+    };
+
+    for (int kind = 0; kind < _LISTENER_KIND_MAX; kind++)
+        if (watched[kind]) {
+            watch_kind(l, (ListenerKind)kind, false);
+            watch_kind(l, (ListenerKind)kind, true);
+        }
 }
 
 void listeners_drain(Listeners *l)
@@ -184,9 +238,10 @@ void listeners_drain(Listeners *l)
         ;
 }
 
-/* unix(7) sockets: sock_diag(7), struct unix_diag_req by inode, UDIAG_SHOW_RQLEN: udiag_rqueue is
- * the number of connections not accepted yet. Returns it or -1. */
-static int diag_query(int fd, uint64_t inode)
+/* unix(7) sockets: sock_diag(7), struct unix_diag_req by inode, UDIAG_SHOW_RQLEN. Of a listening
+ * socket udiag_rqueue is the number of connections not accepted yet, udiag_wqueue the most there
+ * can be. 0 or -1. */
+static int diag_query(int fd, uint64_t inode, struct unix_diag_rqlen *ret)
 {
     struct {
         struct nlmsghdr header;
@@ -223,10 +278,8 @@ static int diag_query(int fd, uint64_t inode)
             break;
         if (a->nla_type == UNIX_DIAG_RQLEN &&
             a->nla_len >= sizeof(*a) + sizeof(struct unix_diag_rqlen)) {
-            struct unix_diag_rqlen length;
-
-            memcpy(&length, a + 1, sizeof(length));
-            return length.udiag_rqueue > 100000 ? 100000 : (int)length.udiag_rqueue;
+            memcpy(ret, a + 1, sizeof(*ret));
+            return 0;
         }
         left -= (int)NLA_ALIGN(a->nla_len);
         a = (struct nlattr *)(void *)((char *)a + NLA_ALIGN(a->nla_len));
@@ -234,30 +287,55 @@ static int diag_query(int fd, uint64_t inode)
     return -1;
 }
 
-static int listener_queued(const Listeners *l, const Listener *item)
+/* The numbers of a listener: connections that wait, and the most there can be. 0 or -1. */
+static int listener_numbers(const Listeners *l, const Listener *item, unsigned *ret_queued,
+                            unsigned *ret_limit)
 {
+    struct unix_diag_rqlen lengths;
     struct tcp_info info;
     socklen_t size = sizeof(info);
 
-    if (item->is_unix)
-        return l->diag_fd >= 0 ? diag_query(l->diag_fd, item->inode) : -1;
-    /* tcp(7): of a listening socket tcpi_unacked is the length of the accept queue. */
+    if (item->is_unix) {
+        if (l->diag_fd < 0 || diag_query(l->diag_fd, item->inode, &lengths) < 0)
+            return -1;
+        *ret_queued = lengths.udiag_rqueue;
+        *ret_limit = lengths.udiag_wqueue;
+        return 0;
+    }
+    /* tcp(7): of a listening socket tcpi_unacked is the length of the accept queue, tcpi_sacked its
+     * limit. */
     if (getsockopt(item->fd, IPPROTO_TCP, TCP_INFO, &info, &size) < 0)
         return -1;
-    return (int)info.tcpi_unacked;
+    *ret_queued = info.tcpi_unacked;
+    *ret_limit = info.tcpi_sacked;
+    return 0;
 }
 
-unsigned listeners_queued(Listeners *l, unsigned guess)
+int listener_backlog(const Listeners *l, const Listener *item)
+{
+    unsigned queued, limit;
+
+    return listener_numbers(l, item, &queued, &limit) < 0 ? -1 : (int)MIN(limit, (unsigned)INT_MAX);
+}
+
+unsigned listeners_queued_of(const Listeners *l, ListenerKind kind, unsigned guess)
 {
     unsigned sum = 0;
 
     for (size_t i = 0; i < l->n; i++) {
         struct pollfd p = {.fd = l->items[i].fd, .events = POLLIN};
-        int queued = listener_queued(l, &l->items[i]);
+        unsigned queued, limit;
 
-        if (queued < 0)
-            queued = poll(&p, 1, 0) > 0 ? (int)guess : 0;
-        sum += (unsigned)queued;
+        if (l->items[i].kind != kind)
+            continue;
+        if (listener_numbers(l, &l->items[i], &queued, &limit) < 0)
+            queued = poll(&p, 1, 0) > 0 ? guess : 0;
+        sum += MIN(queued, QUEUED_MAX);
     }
     return sum;
+}
+
+unsigned listeners_queued(const Listeners *l, unsigned guess)
+{
+    return listeners_queued_of(l, LISTENER_REQUESTS, guess);
 }

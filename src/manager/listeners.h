@@ -7,15 +7,24 @@
 
 #include "conf/config.h"
 
-#define LISTENERS_MAX 64        /* of one pool */
-#define LISTENER_NAME "fastcgi" /* FileDescriptorName= of the socket unit */
+#define LISTENERS_MAX 64 /* of one pool */
+
+typedef enum ListenerKind {
+    LISTENER_REQUESTS,
+    LISTENER_STATUS, /* of pm.status_listen: only the status page and the ping */
+    _LISTENER_KIND_MAX,
+} ListenerKind;
+
+/** FileDescriptorName= of the socket unit: "fastcgi" or "status". */
+const char *listener_kind_name(ListenerKind kind);
 
 typedef struct Listener {
+    ListenerKind kind;
     int fd;
     char *text;   /* for people: path or address */
     char *unlink; /* path that we made and remove at the end; NULL: not ours */
     bool is_unix;
-    uint64_t inode;
+    uint64_t inode; /* of the socket, not of its file */
 } Listener;
 
 typedef struct Listeners {
@@ -23,21 +32,22 @@ typedef struct Listeners {
     size_t n;
     int growth_fd; /* an epoll of its own: sd_event refuses EPOLLEXCLUSIVE */
     int diag_fd;   /* NETLINK_SOCK_DIAG; -1: not available */
-    bool watching;
+    bool watching, watching_status;
 } Listeners;
 
 /**
- * Takes of LISTEN_FDS those called LISTENER_NAME, or all when none is. Every such fd must be a
- * listening stream socket; others are an error that names them
+ * Takes of LISTEN_FDS those called "status", and those called "fastcgi", or all others when none
+ * is. Every such fd must be a listening stream socket; others are an error that names them
  * (*ret_reason, to be freed). Returns how many, 0 when none were passed, or -errno.
  */
 int listeners_take(Listeners *l, char **ret_reason);
 
 /** Adds a listening socket, which then belongs to l, and the path that is removed in the end. 0 or
  * -errno. */
-int listeners_add(Listeners *l, int fd, const char *text, const char *unlink_path);
+int listeners_add(Listeners *l, ListenerKind kind, int fd, const char *text,
+                  const char *unlink_path);
 
-/** Binds the addresses of "listen =". 0 or -errno with *ret_reason. */
+/** Binds the addresses of listen and pm.status_listen. 0 or -errno with *ret_reason. */
 int listeners_bind(Listeners *l, const PoolConfig *c, char **ret_reason);
 
 /** Makes the growth epoll and the queue query. 0 or -errno. */
@@ -46,11 +56,14 @@ int listeners_set_up(Listeners *l);
 void listeners_done(Listeners *l);
 
 /**
- * Watches for connections that find no idle worker: EPOLLEXCLUSIVE wakes in order of registration
- * (Linux 4.5), and we are the last in each listener's line. Adding reports a connection that waits
- * already.
+ * Watches the listeners of requests for connections that find no idle worker: EPOLLEXCLUSIVE wakes
+ * in order of registration (Linux 4.5), and we are the last in each listener's line. Adding reports
+ * a connection that waits already.
  */
 void listeners_watch(Listeners *l, bool on);
+
+/** The same for the listeners of the status, once for all: they have no worker most of the time. */
+void listeners_watch_status(Listeners *l);
 
 /** Goes to the end of the lines again; to be called after each worker that registered. */
 void listeners_rearm(Listeners *l);
@@ -59,7 +72,13 @@ void listeners_rearm(Listeners *l);
 void listeners_drain(Listeners *l);
 
 /**
- * Connections that wait to be accepted, over all listeners. Where the kernel does not tell, guess
- * when at least one waits.
+ * Connections that wait to be accepted, over all listeners of a kind. Where the kernel does not
+ * tell, guess when at least one waits.
  */
-unsigned listeners_queued(Listeners *l, unsigned guess);
+unsigned listeners_queued_of(const Listeners *l, ListenerKind kind, unsigned guess);
+
+/** The same over those of requests. */
+unsigned listeners_queued(const Listeners *l, unsigned guess);
+
+/** How many connections a listener may keep waiting; -1: the kernel does not tell. */
+int listener_backlog(const Listeners *l, const Listener *item);

@@ -23,7 +23,8 @@ static void print_help(void)
         "\n"
         "  -p, --pool NAME        the pool; its file is NAME.conf in the configuration folder\n"
         "  -f, --foreground       bind \"listen =\" when systemd passes no socket; log to stderr\n"
-        "      --config-dir DIR   folder of the pool files (%s; also FPMD_CONFIG_DIR)\n"
+        "      --config-dir DIR[:DIR]...  folders of the pool files, the most important first\n"
+        "                         (%s; also FPMD_CONFIG_DIR)\n"
         "      --libexec-dir DIR  folder of the runtime programs (%s)\n"
         "      --control-dir DIR  the control socket is DIR/NAME/control (also FPMD_CONTROL_DIR)\n"
         "      --sweep            end what a timed-out stop has left in the unit's cgroup\n"
@@ -31,7 +32,7 @@ static void print_help(void)
         "      --version          version\n"
         "\n"
         "See fpmd(8), fpmd.conf(5), fpmctl(1).\n",
-        FPMD_CONFIG_DIR, FPMD_LIBEXEC_DIR);
+        FPMD_CONFIG_FOLDERS, FPMD_LIBEXEC_DIR);
 }
 
 static int parse_arguments(int argc, char **argv, ManagerOptions *o, Action *ret_action)
@@ -66,7 +67,7 @@ static int parse_arguments(int argc, char **argv, ManagerOptions *o, Action *ret
             o->foreground = true;
             break;
         case OPTION_CONFIG_DIR:
-            o->config_dir = optarg;
+            o->config_folders = optarg;
             break;
         case OPTION_LIBEXEC_DIR:
             o->libexec_dir = optarg;
@@ -126,7 +127,7 @@ static int run_sweep(void)
 int main(int argc, char **argv)
 {
     ManagerOptions options = {
-        .config_dir = getenv("FPMD_CONFIG_DIR") ?: FPMD_CONFIG_DIR,
+        .config_folders = getenv("FPMD_CONFIG_DIR") ?: FPMD_CONFIG_FOLDERS,
         .libexec_dir = FPMD_LIBEXEC_DIR,
         .control_dir = getenv("FPMD_CONTROL_DIR"),
     };

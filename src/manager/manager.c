@@ -60,6 +60,8 @@ static int manager_set_up_signals(Manager *m)
     sigset_t mask;
 
     sigaction(SIGPIPE, &ignore, NULL);
+    /* PHP-FPM opens its logs anew; rotation scripts that were made for it must do no harm. */
+    sigaction(SIGUSR1, &ignore, NULL);
     sigemptyset(&mask);
     sigaddset(&mask, SIGCHLD);
     for (size_t i = 0; i < ARRAY_SIZE(numbers); i++)
@@ -107,6 +109,7 @@ int manager_new(const ManagerOptions *options, const Privileges *privileges, Man
         .listeners = {.growth_fd = -1, .diag_fd = -1},
         .notifier = {.fd = -1},
         .control_fd = -1,
+        .snapshot_fd = -1,
         .started_realtime_usec = clock_realtime_usec(),
         .started_usec = clock_monotonic_usec(),
     };
@@ -155,6 +158,7 @@ Manager *manager_free(Manager *m)
     sd_event_source_disable_unref(m->watchdog_source);
     sd_event_source_disable_unref(m->growth_source);
     listeners_done(&m->listeners);
+    fd_close(m->snapshot_fd);
     notifier_done(&m->notifier);
     sd_event_unref(m->event);
     free(m);

@@ -11,6 +11,7 @@
 #include "conf/config.h"
 #include "conf/verify.h"
 #include "link/message.h"
+#include "manager/chroot.h"
 #include "manager/listeners.h"
 #include "manager/notify.h"
 #include "manager/orphans.h"
@@ -55,7 +56,8 @@ const char *manager_state_to_string(ManagerState state);
 
 typedef enum GenerationState {
     GENERATION_STARTING, /* the template has not said READY */
-    GENERATION_FORKING,  /* READY, its first workers are coming */
+    GENERATION_ENTERING, /* READY, its root is being changed */
+    GENERATION_FORKING,  /* its first workers are coming */
     GENERATION_CURRENT,
     GENERATION_LEAVING, /* its workers finish what they do */
 } GenerationState;
@@ -78,6 +80,7 @@ struct Generation {
     PoolSetup *setup;
     const PoolConfig *config; /* of setup */
     pid_t template_pid;       /* 0: gone */
+    Changer changer;          /* of its root, while that has not happened */
     int link_fd;              /* -1: told to leave */
     int handover_fd;          /* our end, to poke a worker */
     int handover_peer;        /* the workers' end, for the template's exec only */
@@ -104,6 +107,7 @@ struct Worker {
     WorkerPhase phase;
     bool dead;         /* to be freed by settle */
     bool retire_asked; /* as soon as its pid is known */
+    bool for_status;   /* serves pm.status_listen; not counted among the workers of the pool */
     unsigned slot_number;
     unsigned n_absurd; /* messages that make no sense */
     pid_t pid;
@@ -112,12 +116,14 @@ struct Worker {
     const volatile BoardSlot *slot;
     Output out, err;
     uint64_t started_usec;
-    uint64_t requests_counted; /* already in manager->requests */
+    uint64_t requests_counted;  /* already in manager->requests */
+    uint64_t asked_second_usec; /* begin of the second in which n_asked counts its questions */
+    unsigned n_asked;
 };
 
 typedef struct ManagerOptions {
     const char *pool;
-    const char *config_dir;
+    const char *config_folders; /* with ':' between, the most important first */
     const char *libexec_dir;
     const char *control_dir; /* NULL: $RUNTIME_DIRECTORY, or CONTROL_DIR/POOL */
     bool foreground;
@@ -180,6 +186,10 @@ struct Manager {
     char status_text[256];
     char note[160]; /* stands before the STATUS line until the next reload, "" for none */
     bool stopped;
+
+    int snapshot_fd; /* for workers that ask, -1: none yet */
+    uint64_t snapshot_made_usec;
+    char mismatch_note[96]; /* how the sockets differ from the file, "" when they do not */
 };
 
 /* ---- manager.c ---- */
@@ -244,6 +254,9 @@ Generation *generation_free(Generation *g);
  * value. */
 unsigned workers_order(Generation *g, unsigned n);
 
+/** Orders one for the listeners of the status. */
+void workers_order_status(Generation *g);
+
 /** Closes the life line: leave after the present request. */
 void worker_retire(Worker *w);
 
@@ -261,6 +274,11 @@ Worker *worker_free(Worker *w);
 
 /** The checked copy of the slot; what a dead or absurd page would say is replaced by zeros. */
 void worker_read_slot(Worker *w, uint64_t now_usec, BoardSlot *ret);
+
+/* ---- question.c ---- */
+
+/** A ready worker asks for the state of the pool. 0; -EBUSY when it asks far too often; -EPROTO. */
+int worker_answer(Worker *w);
 
 /* ---- obituary.c ---- */
 
@@ -281,6 +299,12 @@ typedef struct ScaleCounts {
 
 void scale_count(Manager *m, ScaleCounts *ret);
 
+/* ---- scale_status.c ---- */
+
+/** Orders the worker for pm.status_listen when somebody asks there, and lets it go. It comes on top
+ * of pm.max_children: a pool that is full can still be asked how it fares. */
+void scale_status(Manager *m, uint64_t now_usec);
+
 /* ---- reload.c ---- */
 
 /** Starts a reload, or notes it when one is under way. Returns the number of the reload that will
@@ -297,6 +321,12 @@ void reload_refused(Manager *m, const char *reason);
 
 /** Tells systemd what it did not take the first time. */
 void reload_resend(Manager *m);
+
+/* ---- mismatch.c ---- */
+
+/** Compares the sockets with what the file says and logs each difference; sets
+ * m->mismatch_note. */
+void mismatch_report(Manager *m, const PoolConfig *c);
 
 /* ---- beat.c: the regular look at the pool ---- */
 
@@ -317,6 +347,9 @@ void control_reply_reload(Manager *m, unsigned number, int result, const char *t
 
 /** Makes a sealed memfd with the state of the pool. The fd or -errno. */
 int snapshot_make(Manager *m);
+
+/** One that is at most 50 ms old; the fd stays the manager's. Or -errno. */
+int snapshot_share(Manager *m);
 
 /* ---- reap.c ---- */
 

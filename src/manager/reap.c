@@ -14,6 +14,17 @@ static Generation *generation_find(Manager *m, pid_t pid)
     return NULL;
 }
 
+/* A process that changes the root of a template: its answer tells more than its status. */
+static bool take_changer(Manager *m, pid_t pid)
+{
+    for (Generation *g = m->generations; g; g = g->next)
+        if (g->changer.pid == pid) {
+            g->changer.pid = 0;
+            return true;
+        }
+    return false;
+}
+
 /* All children, not only known ones: as subreaper, and as PID 1 of a container, we inherit what
  * scripts leave behind. */
 static void reap(Manager *m)
@@ -31,7 +42,7 @@ static void reap(Manager *m)
             generation_on_template_exit(g, info.si_code, info.si_status);
         else if (w)
             worker_on_exit(w, info.si_code, info.si_status);
-        else
+        else if (!take_changer(m, info.si_pid))
             log_debug("Process %d, left behind by a worker, has ended", (int)info.si_pid);
     }
 }

@@ -58,6 +58,9 @@ void reload_begin(Manager *m)
     if (m->state == MANAGER_READY)
         set_state(m, MANAGER_RELOADING);
     r = pool_setup_load(m, false, &setup, &reason);
+    /* Our own sockets are what the file said. */
+    if (r == 0 && !m->options.foreground)
+        mismatch_report(m, setup->config);
     if (r == 0)
         r = generation_start(m, setup, &m->coming);
     if (r < 0)
@@ -104,6 +107,16 @@ static void log_moot(const Manager *m)
             "The kernel has no Landlock: workers are kept from each other by not being dumpable");
 }
 
+static void reply_reloaded(Manager *m)
+{
+    char text[160] = "";
+
+    if (m->mismatch_note[0])
+        snprintf(text, sizeof(text), "reloaded; %s: \"fpmctl apply\" makes it fit",
+                 m->mismatch_note);
+    control_reply_reload(m, m->reload_number, 0, text);
+}
+
 void reload_succeeded(Manager *m)
 {
     Generation *g = m->coming, *old = m->current;
@@ -113,7 +126,7 @@ void reload_succeeded(Manager *m)
     m->coming = NULL;
     m->current = g;
     g->state = GENERATION_CURRENT;
-    m->note[0] = 0;
+    snprintf(m->note, sizeof(m->note), "%s%s", m->mismatch_note, m->mismatch_note[0] ? "; " : "");
     log_set_max_priority(g->config->log_level);
     log_ready(m, g, first);
     if (first)
@@ -123,7 +136,7 @@ void reload_succeeded(Manager *m)
     set_ready(m);
     m->scale_wanted = m->poke_wanted = true;
     settle_later(m);
-    control_reply_reload(m, m->reload_number, 0, "");
+    reply_reloaded(m);
 }
 
 void reload_refused(Manager *m, const char *reason)

@@ -11,7 +11,21 @@
 #include <string.h>
 #include <unistd.h>
 
-#define COPY(field, text) snprintf(field, sizeof(field), "%s", (text) ? (text) : "")
+/* Workers that ask get the same one for so long, per worker that it describes, which is some ten
+ * times what making it takes: the cost of many questions is bounded, and a client that asks after
+ * its own requests still finds them counted. */
+#define SNAPSHOT_SHARE_USEC     100
+#define SNAPSHOT_SHARE_MAX_USEC (50 * USEC_PER_MSEC)
+
+#define COPY(field, text)       snprintf(field, sizeof(field), "%s", (text) ? (text) : "")
+
+static uint32_t first_queue_limit(const Manager *m)
+{
+    for (size_t i = 0; i < m->listeners.n; i++)
+        if (m->listeners.items[i].kind == LISTENER_REQUESTS)
+            return (uint32_t)MAX(listener_backlog(&m->listeners, &m->listeners.items[i]), 0);
+    return 0;
+}
 
 static void snapshot_pool(Manager *m, StatusPool *p)
 {
@@ -23,7 +37,6 @@ static void snapshot_pool(Manager *m, StatusPool *p)
         .version = STATUS_VERSION,
         .size = sizeof(StatusPool),
         .worker_size = sizeof(StatusWorker),
-        .n_workers = m->n_workers,
         .mode = g ? (uint32_t)g->setup->limits.mode : 0,
         .manager_pid = (uint32_t)getpid(),
         .generation = g ? g->number : 0,
@@ -34,7 +47,7 @@ static void snapshot_pool(Manager *m, StatusPool *p)
         .draining = c.draining,
         .active_max = m->active_max,
         .moot = m->moot,
-        .queued = listeners_queued(&m->listeners, 1),
+        .queued = listeners_queued_of(&m->listeners, LISTENER_REQUESTS, 1),
         .queued_max = m->queued_max,
         .started_usec = m->started_realtime_usec,
         .uptime_usec = clock_monotonic_usec() - m->started_usec,
@@ -46,6 +59,7 @@ static void snapshot_pool(Manager *m, StatusPool *p)
         .protocol_errors = m->protocol_errors,
         .absurd_messages = m->absurd_messages,
         .records_dropped = log_dropped(),
+        .queue_limit = first_queue_limit(m),
     };
     COPY(p->name, m->options.pool);
     COPY(p->runtime, g ? g->config->runtime : NULL);
@@ -82,12 +96,32 @@ int snapshot_make(Manager *m)
 
     beat_status(m);
     snapshot_pool(m, &pool);
-    for (const Worker *w = m->workers; w; w = w->next)
+    for (const Worker *w = m->workers; w; w = w->next) {
         pool.protocol_errors += w->slot->protocol_errors;
+        pool.n_workers += !w->for_status;
+    }
     r = buffer_append(&b, &pool, sizeof(pool));
     for (Worker *w = m->workers; w && r == 0; w = w->next) {
+        if (w->for_status)
+            continue;
         snapshot_worker(w, now_usec, &worker);
         r = buffer_append(&b, &worker, sizeof(worker));
     }
     return r < 0 ? r : fd_make_sealed("fpmd-status", b.data, b.size);
+}
+
+int snapshot_share(Manager *m)
+{
+    uint64_t now_usec = clock_monotonic_usec();
+    uint64_t share_usec = MIN(m->n_workers * SNAPSHOT_SHARE_USEC, SNAPSHOT_SHARE_MAX_USEC);
+    int fd;
+
+    if (m->snapshot_fd >= 0 && now_usec - m->snapshot_made_usec < share_usec)
+        return m->snapshot_fd;
+    fd = snapshot_make(m);
+    if (fd < 0)
+        return fd;
+    fd_close(m->snapshot_fd);
+    m->snapshot_made_usec = now_usec;
+    return m->snapshot_fd = fd;
 }

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -19,12 +20,17 @@
 /* Everything that a template inherits: its program, its descriptors by name, its confinement. */
 typedef struct Heritage {
     char path[4096];
+    char title_room[128]; /* blanks: an argument that the runtime writes its titles over */
     int out, err;
     int *fds; /* fd 3, 4, … */
     size_t n_fds;
     uint64_t nofile_soft;
+    const PoolConfig *config;
     Confinement confinement;
 } Heritage;
+
+/* For the first calls of a template that is cloned; it has a copy of its own. */
+#define CLONE_STACK_BYTES (256 * 1024)
 
 _noreturn_ static void child_fail(int status, const char *what)
 {
@@ -45,16 +51,32 @@ static void child_set_up_signals(void)
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+/* Who asks for no more than systemd gave gets it; the rest is systemd's to give, and a pool that
+ * runs a little slower is better than none. */
+static void child_set_priority(const PoolConfig *c)
+{
+    int wanted = MIN(c->process_priority, 19), now = getpriority(PRIO_PROCESS, 0);
+
+    if (c->process_priority == PRIORITY_KEEP || wanted == now ||
+        setpriority(PRIO_PROCESS, 0, wanted) == 0)
+        return;
+    log_forget();
+    log_warning("process.priority = %d cannot be set (%s), going on at %d: Nice=%d of the service "
+                "does it, 'fpmctl apply %s' writes the drop-in",
+                c->process_priority, strerror(errno), now, wanted, c->name);
+}
+
 _noreturn_ static void child_exec(Heritage *h)
 {
     static char *const env[] = {NULL};
-    char *const argv[] = {h->path, NULL};
+    char *const argv[] = {h->path, h->title_room, NULL};
     int null = open("/dev/null", O_RDONLY);
     struct rlimit limit;
     int status;
 
     /* A session of its own: the terminal of --foreground sends its signals to the manager alone. */
     setsid();
+    child_set_priority(h->config);
     if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(h->out, STDOUT_FILENO) < 0 ||
         dup2(h->err, STDERR_FILENO) < 0)
         child_fail(EXIT_STATUS_FDS, "standard descriptors");
@@ -77,12 +99,66 @@ static int make_spec(const Generation *g, const char *const *fd_names)
 {
     _cleanup_(environment_freep) char **env = environment_make(g->config, &g->setup->ids);
     _cleanup_buffer_ Buffer b = {0};
+    PoolConfig c = *g->config;
     int r;
 
     if (!env)
         return -ENOMEM;
-    r = spec_write(&b, g->config, g->number, g->manager->moot, fd_names, (const char *const *)env);
+    /* It is below the new root: who changes that changes the directory as well. */
+    if (c.chroot)
+        c.chdir = NULL;
+    r = spec_write(&b, &c, g->number, g->manager->moot, fd_names, (const char *const *)env);
     return r < 0 ? r : fd_make_sealed("fpmd-spec", b.data, b.size);
+}
+
+static int cloned_exec(void *heritage)
+{
+    child_exec(heritage);
+}
+
+/* See manager/chroot.h. The library's clone() wants a stack, which the child has a copy of. */
+_noreturn_ static void clone_and_change(Heritage *h, int fd)
+{
+    static char stack[CLONE_STACK_BYTES] __attribute__((aligned(16)));
+    ChrootAnswer answer = {.step = CHROOT_CLONE};
+
+    answer.template_pid =
+        clone(cloned_exec, stack + sizeof(stack), CLONE_FS | CLONE_PARENT | SIGCHLD, h);
+    answer.error = answer.template_pid < 0 ? errno : 0;
+    /* The manager's life lines, above all: nobody else may hold them. */
+    if (fd_arrange(&fd, 1, STDERR_FILENO + 1) < 0)
+        _exit(EXIT_STATUS_FDS);
+    fd = STDERR_FILENO + 1;
+    chroot_tell(fd, &answer);
+    if (answer.error)
+        _exit(EXIT_STATUS_FORK);
+    setsid();
+    child_set_up_signals();
+    chroot_serve(fd, &h->confinement, h->config->chroot, h->config->chdir ? h->config->chdir : "/");
+}
+
+/* A template that shares its root with the process that changes it. */
+static pid_t clone_template(Generation *g, Heritage *h)
+{
+    _cleanup_fd_ int peer = -1;
+    pid_t pid;
+    int r = chroot_open(&g->changer, &peer);
+
+    if (r < 0)
+        return r;
+    pid = fork();
+    if (pid == 0) {
+        g->changer.fd = fd_close(g->changer.fd);
+        clone_and_change(h, peer);
+    }
+    if (pid < 0) {
+        r = -errno;
+        chroot_done(&g->changer);
+        return r;
+    }
+    g->changer.pid = pid;
+    peer = fd_close(peer);
+    return chroot_wait_template(&g->changer);
 }
 
 static pid_t fork_template(Generation *g, int spec_fd, int link_peer, int log_fd, int out, int err)
@@ -94,13 +170,16 @@ static pid_t fork_template(Generation *g, int spec_fd, int link_peer, int log_fd
         .err = err,
         .fds = fds,
         .nofile_soft = m->nofile_soft,
+        .config = g->config,
         .confinement = {.set_ids = !g->setup->ids.keep,
                         .uid = g->setup->ids.uid,
                         .gid = g->setup->ids.gid,
                         .groups = g->setup->ids.groups,
                         .n_groups = g->setup->ids.n_groups,
                         .rlimit_files = g->config->rlimit_files,
-                        .rlimit_core = g->config->rlimit_core},
+                        /* Dumpable for the kernel they stay: that is what lets the template read
+                         * the call stacks of its workers. */
+                        .rlimit_core = g->config->process_dumpable ? g->config->rlimit_core : 0},
     };
     pid_t pid;
 
@@ -110,8 +189,11 @@ static pid_t fork_template(Generation *g, int spec_fd, int link_peer, int log_fd
     fds[h.n_fds++] = log_fd;
     for (size_t i = 0; i < m->listeners.n; i++)
         fds[h.n_fds++] = m->listeners.items[i].fd;
+    memset(h.title_room, ' ', sizeof(h.title_room) - 1);
     snprintf(h.path, sizeof(h.path), "%s/%s", m->options.libexec_dir, g->config->runtime);
 
+    if (g->config->chroot)
+        return clone_template(g, &h);
     pid = fork();
     if (pid == 0)
         child_exec(&h);
@@ -131,7 +213,7 @@ int spawn_template(Generation *g)
     names[n++] = "handover";
     names[n++] = log_journal_fd() >= 0 ? "journal" : "log";
     for (size_t i = 0; i < m->listeners.n; i++)
-        names[n++] = "listen";
+        names[n++] = m->listeners.items[i].kind == LISTENER_STATUS ? "status" : "listen";
     names[n] = NULL;
 
     r = make_spec(g, names);

@@ -116,7 +116,7 @@ void worker_read_slot(Worker *w, uint64_t now_usec, BoardSlot *ret)
 
         w->requests_counted = ret->requests;
         if (begun <= REQUESTS_PLAUSIBLE)
-            m->requests += begun;
+            m->requests += w->for_status ? 0 : begun;
         else
             m->absurd_messages++;
     }
@@ -147,7 +147,7 @@ void worker_retire(Worker *w)
     w->life_line = fd_close(w->life_line);
 }
 
-/* A worker of sound mind says HELLO and READY and nothing else. */
+/* A worker of sound mind says HELLO and READY, asks for the STATUS and says nothing else. */
 static void worker_on_absurd(Worker *w)
 {
     w->manager->absurd_messages++;
@@ -214,7 +214,7 @@ static void worker_read_line(Worker *w)
         worker_on_hello(w, pid);
     else if (message.type == LINK_READY && pid == w->pid)
         worker_on_ready(w, &message);
-    else
+    else if (message.type != LINK_STATUS || pid != w->pid || worker_answer(w) < 0)
         worker_on_absurd(w);
 }
 
@@ -297,9 +297,9 @@ static int worker_new(Generation *g, int fds[static LINK_FORK_FDS], Worker **ret
     return 0;
 }
 
-static unsigned workers_order_batch(Generation *g, unsigned n)
+static unsigned workers_order_batch(Generation *g, unsigned n, unsigned flags)
 {
-    LinkMessage m = {.type = LINK_FORK};
+    LinkMessage m = {.type = LINK_FORK, .flags = flags};
     int fds[LINK_FORK_MAX * LINK_FORK_FDS];
     Worker *ordered[LINK_FORK_MAX];
     int r = 0;
@@ -309,7 +309,7 @@ static unsigned workers_order_batch(Generation *g, unsigned n)
     while (m.count < n && r == 0) {
         r = worker_new(g, fds + m.count * LINK_FORK_FDS, &ordered[m.count]);
         if (r == 0)
-            m.count++;
+            ordered[m.count++]->for_status = flags & LINK_FORK_STATUS;
     }
     if (m.count > 0) {
         int sent = link_send(g->link_fd, &m, fds, m.count * LINK_FORK_FDS);
@@ -334,13 +334,19 @@ unsigned workers_order(Generation *g, unsigned n)
 
     while (done < n && g->link_fd >= 0) {
         unsigned batch = MIN(n - done, (unsigned)LINK_FORK_MAX);
-        unsigned ordered = workers_order_batch(g, batch);
+        unsigned ordered = workers_order_batch(g, batch, 0);
 
         done += ordered;
         if (ordered < batch)
             break;
     }
     return done;
+}
+
+void workers_order_status(Generation *g)
+{
+    if (g->link_fd >= 0)
+        workers_order_batch(g, 1, LINK_FORK_STATUS);
 }
 
 /* ---- death ---- */

@@ -31,6 +31,15 @@ static int set_rlimits(const Confinement *c)
     return r < 0 ? r : set_rlimit(RLIMIT_CORE, rlimit_value(c->rlimit_core));
 }
 
+/* Without locked securebits a change of the uid from 0 would take the permitted set away. With them
+ * (EPERM) it does not. */
+static int keep_capabilities(const Confinement *c)
+{
+    if (!c->keep_capabilities || prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) == 0 || errno == EPERM)
+        return 0;
+    return -errno;
+}
+
 /* Before the ids change: root loses SETPCAP with its uid. Who has no SETPCAP leaves the bounding
  * set as it is; no_new_privs makes it moot, since no exec can gain anything then. */
 static int drop_bounding(const Confinement *c)
@@ -75,19 +84,21 @@ static int set_uid(const Confinement *c)
 /* Explicitly: under NO_SETUID_FIXUP a change of the uid takes no capability away. */
 static int clear_capabilities(const Confinement *c)
 {
-    static const CapabilitySets none = {0};
+    const CapabilitySets wanted = {.effective = c->keep_capabilities,
+                                   .permitted = c->keep_capabilities};
     CapabilitySets now;
     int r = capabilities_set_ambient(0);
 
     if (r < 0)
         return r;
-    r = capabilities_set(&none);
+    r = capabilities_set(&wanted);
     if (r < 0)
         return r;
     r = capabilities_get(&now);
     if (r < 0)
         return r;
-    if (now.effective || now.permitted || now.inheritable || capabilities_ambient())
+    if (now.effective != wanted.effective || now.permitted != wanted.permitted || now.inheritable ||
+        capabilities_ambient())
         return -EPERM;
     return 0;
 }
@@ -118,6 +129,7 @@ static const struct {
 } steps[] = {
     {set_rlimits, EXIT_STATUS_RLIMITS},
     {drop_bounding, EXIT_STATUS_CAPABILITIES},
+    {keep_capabilities, EXIT_STATUS_CAPABILITIES},
     {set_groups, EXIT_STATUS_GROUPS},
     {set_gid, EXIT_STATUS_GID},
     {set_uid, EXIT_STATUS_UID},

@@ -6,7 +6,11 @@
 #include <linux/securebits.h>
 #include <sys/prctl.h>
 
-#define MANAGER_CAPABILITIES (CAP_BIT(CAP_SETUID) | CAP_BIT(CAP_SETGID) | CAP_BIT(CAP_KILL))
+/* SYS_CHROOT is there only when the unit grants it, for pools with chroot (or for root). The
+ * manager keeps it, because a reload may bring such a pool file; it reaches nobody but the process
+ * that changes the root of a template (manager/chroot.h). */
+#define MANAGER_CAPABILITIES                                                                       \
+    (CAP_BIT(CAP_SETUID) | CAP_BIT(CAP_SETGID) | CAP_BIT(CAP_KILL) | CAP_BIT(CAP_SYS_CHROOT))
 
 /* uid 0 means nothing, changing ids neither gives nor takes capabilities, and nobody behind us can
  * raise ambient ones; all for good. 0xef. */
@@ -86,6 +90,7 @@ int privileges_reduce(Privileges *ret)
 
     p.may_change_ids = has(keep, CAP_SETUID) && has(keep, CAP_SETGID);
     p.may_kill = has(keep, CAP_KILL);
+    p.may_chroot = has(keep, CAP_SYS_CHROOT);
     p.bounding_empty = capabilities_bounding() == 0;
     securebits = prctl(PR_GET_SECUREBITS, 0, 0, 0, 0);
     p.securebits_locked =

@@ -8,7 +8,8 @@
  * In this order:
  *   manager    privileges_reduce() in the first lines of main()
  *   child      between fork and exec: confine_for_exec(): rlimits, bounding set, groups, gid, uid,
- *              capabilities, no_new_privs; the descriptors are arranged before it
+ *              capabilities, no_new_privs; the descriptors are arranged before it. The process
+ *              that changes a template's root does the same and keeps SYS_CHROOT
  *   template   seccomp_filter_install(SECCOMP_TEMPLATE) before the language starts; there also the
  *              filter for workers is built, with its own pid
  *   worker     after fork: landlock_isolate(), then seccomp_filter_install(SECCOMP_WORKER) on top
@@ -26,16 +27,17 @@
 typedef struct Privileges {
     bool may_change_ids; /* has SETUID and SETGID */
     bool may_kill;       /* has KILL */
+    bool may_chroot;     /* has SYS_CHROOT */
     bool bounding_empty; /* the bounding set is empty now */
     bool securebits_locked;
 } Privileges;
 
 /**
- * Keeps of the capabilities that this process has at most SETUID, SETGID and KILL (effective,
- * permitted, inheritable and ambient), empties the bounding set and locks NOROOT, NO_SETUID_FIXUP,
- * KEEP_CAPS off and NO_CAP_AMBIENT_RAISE while SETPCAP lasts, and drops SETPCAP. Without SETPCAP
- * the last two are left out and ret says so. As root without ambient capabilities it does the same
- * with what root has. 0 or -errno.
+ * Keeps of the capabilities that this process has at most SETUID, SETGID, KILL and SYS_CHROOT
+ * (effective, permitted, inheritable and ambient), empties the bounding set and locks NOROOT,
+ * NO_SETUID_FIXUP, KEEP_CAPS off and NO_CAP_AMBIENT_RAISE while SETPCAP lasts, and drops SETPCAP.
+ * Without SETPCAP the last two are left out and ret says so. As root without ambient capabilities
+ * it does the same with what root has. 0 or -errno.
  */
 int privileges_reduce(Privileges *ret);
 
@@ -49,12 +51,13 @@ typedef struct Confinement {
     size_t n_groups;
     uint64_t rlimit_files; /* RLIMIT_KEEP, … of conf/config.h */
     uint64_t rlimit_core;
+    uint64_t keep_capabilities; /* effective and permitted, never inherited; 0 before an exec */
 } Confinement;
 
 /**
  * All steps in order. After it: all five capability sets empty (the bounding set as far as it was
- * before), ids as given, no_new_privs. Returns 0, or the positive ExitStatus of the step that
- * failed with errno set.
+ * before; but for keep_capabilities), ids as given, no_new_privs. Returns 0, or the positive
+ * ExitStatus of the step that failed with errno set.
  */
 int confine_for_exec(const Confinement *c);
 

@@ -49,6 +49,34 @@ START_TEST(cleared)
 }
 END_TEST
 
+/* As under PHP-FPM. */
+START_TEST(users_by_number_have_no_names)
+{
+    PoolConfig c = {.clear_env = true, .user = TEXT("33")};
+    PoolIds ids = {.user_name = TEXT("www-data"), .home = TEXT("/var/www")};
+    char **env = environment_make(&c, &ids);
+
+    ck_assert_ptr_nonnull(env);
+    ck_assert_uint_eq(count(env), 0);
+    environment_free(env);
+
+    /* Who cannot change ids is who it is, whatever the file says. */
+    ids.keep = true;
+    env = environment_make(&c, &ids);
+    ck_assert_ptr_nonnull(env);
+    ck_assert(has(env, "USER=www-data"));
+    ck_assert(has(env, "HOME=/var/www"));
+    environment_free(env);
+
+    ids.keep = false;
+    c.user = TEXT("33data");
+    env = environment_make(&c, &ids);
+    ck_assert_ptr_nonnull(env);
+    ck_assert(has(env, "USER=www-data"));
+    environment_free(env);
+}
+END_TEST
+
 START_TEST(inherited)
 {
     static const char *const hidden[] = {"NOTIFY_SOCKET",    "LISTEN_FDS",     "LISTEN_PID",
@@ -80,6 +108,7 @@ static Suite *environment_suite(void)
     TCase *t = tcase_create("all");
 
     tcase_add_test(t, cleared);
+    tcase_add_test(t, users_by_number_have_no_names);
     tcase_add_test(t, inherited);
     suite_add_tcase(s, t);
     return s;

@@ -191,6 +191,96 @@ START_TEST(tcp_queue)
 }
 END_TEST
 
+/* One who asks for the status wants a worker, but is no visitor of the site. */
+START_TEST(status_sockets_are_counted_apart)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0), client = socket(AF_UNIX, SOCK_STREAM, 0);
+    socklen_t size = sizeof(address);
+
+    /* With only the family the kernel chooses an abstract name. */
+    ck_assert_int_eq(bind(fd, (struct sockaddr *)&address, sizeof(sa_family_t)), 0);
+    ck_assert_int_eq(listen(fd, 5), 0);
+    ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&address, &size), 0);
+    ck_assert_int_eq(listeners_add(&listeners, LISTENER_STATUS, fd, "status", NULL), 0);
+    listeners_watch_status(&listeners);
+    ck_assert(!woken());
+    ck_assert_int_eq(connect(client, (struct sockaddr *)&address, size), 0);
+    ck_assert(woken());
+    ck_assert_uint_eq(listeners_queued_of(&listeners, LISTENER_REQUESTS, 77), 0);
+    ck_assert_uint_eq(listeners_queued_of(&listeners, LISTENER_STATUS, 77), 1);
+    ck_assert_uint_eq(listeners_queued(&listeners, 77), 0);
+    listeners_rearm(&listeners);
+    ck_assert(woken());
+    ck_assert_int_eq(listener_backlog(&listeners, &listeners.items[1]), 5);
+    close(client);
+}
+END_TEST
+
+/* What systemd passes: a listening socket of each name at fd 3, 4, … */
+static int take(const char *names, Listeners *l, char **reason)
+{
+    char count[16], pid[16];
+    int n = 1;
+
+    for (const char *p = names; (p = strchr(p, ':')); p++)
+        n++;
+    for (int i = 0; i < n; i++) {
+        int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+        ck_assert_int_eq(
+            bind(fd, (struct sockaddr *)&(struct sockaddr_un){AF_UNIX, ""}, sizeof(sa_family_t)),
+            0);
+        ck_assert_int_eq(listen(fd, 1), 0);
+        ck_assert_int_eq(dup2(fd, 100 + i), 100 + i);
+        close(fd);
+    }
+    for (int i = 0; i < n; i++) {
+        ck_assert_int_eq(dup2(100 + i, 3 + i), 3 + i);
+        close(100 + i);
+    }
+    snprintf(count, sizeof(count), "%d", n);
+    snprintf(pid, sizeof(pid), "%d", (int)getpid());
+    setenv("LISTEN_FDS", count, 1);
+    setenv("LISTEN_PID", pid, 1);
+    setenv("LISTEN_FDNAMES", names, 1);
+    *l = (Listeners){.growth_fd = -1, .diag_fd = -1};
+    return listeners_take(l, reason);
+}
+
+static const struct {
+    const char *names, *kinds; /* r: requests, s: status, "": an error */
+} passed[] = {
+    {"fastcgi", "r"},
+    {"fastcgi:fastcgi", "rr"},
+    {"status:fastcgi", "sr"},
+    {"fastcgi:status:status", "rss"},
+    {"connection", "r"}, /* the name that systemd gives of itself */
+    {"fpmd@www.socket:status", "rs"},
+    {"other:fastcgi:status", "rs"},
+    {"status", ""},
+};
+
+START_TEST(names_tell_sockets_apart)
+{
+    char *reason = NULL, kinds[8] = "";
+    Listeners l;
+    int r = take(passed[_i].names, &l, &reason);
+
+    for (size_t i = 0; i < l.n; i++)
+        strcat(kinds, l.items[i].kind == LISTENER_STATUS ? "s" : "r");
+    if (passed[_i].kinds[0]) {
+        ck_assert_int_gt(r, 0);
+        ck_assert_str_eq(kinds, passed[_i].kinds);
+    } else {
+        ck_assert_int_lt(r, 0);
+        ck_assert_ptr_nonnull(strstr(reason, "FileDescriptorName=fastcgi"));
+        free(reason);
+    }
+    listeners_done(&l);
+}
+END_TEST
+
 static Suite *listeners_suite(void)
 {
     Suite *s = suite_create("manager/listeners");
@@ -204,6 +294,11 @@ static Suite *listeners_suite(void)
     tcase_add_test(t, living_socket_is_left_alone);
     tcase_add_test(t, other_files_are_left_alone);
     tcase_add_test(t, tcp_queue);
+    tcase_add_test(t, status_sockets_are_counted_apart);
+    suite_add_tcase(s, t);
+
+    t = tcase_create("passed");
+    tcase_add_loop_test(t, names_tell_sockets_apart, 0, ARRAY_SIZE(passed));
     suite_add_tcase(s, t);
     return s;
 }

@@ -42,6 +42,33 @@ START_TEST(same_as_here)
 }
 END_TEST
 
+/* Those of the pool file come through the wire as well. */
+START_TEST(groups_of_the_file)
+{
+    PoolConfig *c = config_of("54321", "www-data");
+    ConfigIssues issues = {0};
+    PoolIds ids = {0};
+    bool found = false;
+
+    c->supplementary_groups.items = calloc(2, sizeof(char *));
+    ck_assert_ptr_nonnull(c->supplementary_groups.items);
+    c->supplementary_groups.items[0] = strdup("4711");
+    c->supplementary_groups.items[1] = strdup("daemon");
+    c->supplementary_groups.n = 2;
+    ck_assert_int_eq(lookup_ids(c, true, &issues, &ids), 0);
+    ck_assert_uint_eq(issues.n, 0);
+    ck_assert_uint_eq(ids.uid, 54321);
+    ck_assert_ptr_null(ids.user_name);
+    ck_assert_uint_ge(ids.n_groups, 2);
+    for (size_t i = 0; i < ids.n_groups; i++)
+        found |= ids.groups[i] == 4711;
+    ck_assert(found);
+    ck_assert_uint_ne(ids.groups[ids.n_groups - 1], ids.groups[ids.n_groups - 2]);
+    pool_ids_done(&ids);
+    pool_config_free(c);
+}
+END_TEST
+
 START_TEST(problems_arrive_as_they_are)
 {
     PoolConfig *c = config_of("no-such-user", NULL);
@@ -85,6 +112,7 @@ static Suite *lookup_suite(void)
     TCase *t = tcase_create("all");
 
     tcase_add_test(t, same_as_here);
+    tcase_add_test(t, groups_of_the_file);
     tcase_add_test(t, problems_arrive_as_they_are);
     tcase_add_test(t, nobody_is_left_behind);
     suite_add_tcase(s, t);

@@ -16,6 +16,7 @@
 
 #define NOBODY       65534
 #define MANAGER_CAPS UINT64_C(0xe0)
+#define CHROOT_CAP   (UINT64_C(1) << 18)
 
 /* A line of /proc/self/status: of this process, or of a program that it executes. */
 static uint64_t status_of(bool executed, const char *key)
@@ -79,38 +80,43 @@ static void become_user_with(uint64_t ambient)
     ck_assert_int_eq(capabilities_set_ambient(ambient), 0);
 }
 
-static void expect_full(const Privileges *p)
+static void expect_full(const Privileges *p, uint64_t caps)
 {
+    ck_assert(p->may_chroot == (caps == (MANAGER_CAPS | CHROOT_CAP)));
     ck_assert(p->may_change_ids && p->may_kill && p->bounding_empty && p->securebits_locked);
     ck_assert_int_eq(prctl(PR_GET_SECUREBITS, 0, 0, 0, 0), 0xef);
-    expect_caps(false, MANAGER_CAPS, 0);
+    expect_caps(false, caps, 0);
 }
 
-START_TEST(root_keeps_three)
+START_TEST(root_keeps_four)
 {
     Privileges p = {0};
 
     NEED_ROOT();
     ck_assert_int_eq(privileges_reduce(&p), 0);
-    expect_full(&p);
-    expect_caps(true, MANAGER_CAPS, 0);
+    expect_full(&p, MANAGER_CAPS | CHROOT_CAP);
+    expect_caps(true, MANAGER_CAPS | CHROOT_CAP, 0);
 }
 END_TEST
 
-START_TEST(service_user_keeps_three)
+static const uint64_t granted[] = {MANAGER_CAPS, MANAGER_CAPS | CHROOT_CAP};
+
+/* As the unit grants them, with and without the drop-in for chroot; what else it grants goes. */
+START_TEST(service_user_keeps_what_it_has)
 {
+    uint64_t caps = granted[_i];
     Privileges p = {0};
 
     NEED_ROOT();
-    become_user_with(MANAGER_CAPS | CAP_BIT(CAP_SETPCAP));
+    become_user_with(caps | CAP_BIT(CAP_SETPCAP) | CAP_BIT(CAP_NET_BIND_SERVICE));
     ck_assert_int_eq(privileges_reduce(&p), 0);
-    expect_full(&p);
-    expect_caps(true, MANAGER_CAPS, 0);
+    expect_full(&p, caps);
+    expect_caps(true, caps, 0);
 
     /* Executed again: nothing left to do, nothing lost. */
     p = (Privileges){0};
     ck_assert_int_eq(privileges_reduce(&p), 0);
-    expect_full(&p);
+    expect_full(&p, caps);
 }
 END_TEST
 
@@ -157,7 +163,7 @@ START_TEST(ordinary_user_has_nothing)
 
     become_ordinary();
     ck_assert_int_eq(privileges_reduce(&p), 0);
-    ck_assert(!p.may_change_ids && !p.may_kill);
+    ck_assert(!p.may_change_ids && !p.may_kill && !p.may_chroot);
     expect_caps(false, 0, capabilities_bounding());
 }
 END_TEST
@@ -215,6 +221,66 @@ START_TEST(plain_root_confines)
     NEED_ROOT();
     ck_assert_int_eq(confine_for_exec(&to_pool_user), 0);
     expect_confined();
+}
+END_TEST
+
+static void expect_only_chroot(void)
+{
+    CapabilitySets now;
+    uid_t r, e, s;
+
+    ck_assert_int_eq(capabilities_get(&now), 0);
+    ck_assert_uint_eq(now.effective, CHROOT_CAP);
+    ck_assert_uint_eq(now.permitted, CHROOT_CAP);
+    ck_assert_uint_eq(now.inheritable, 0);
+    ck_assert_uint_eq(capabilities_ambient(), 0);
+    ck_assert_uint_eq(capabilities_bounding(), 0);
+    ck_assert_uint_eq(status_of(false, "NoNewPrivs"), 1);
+    getresuid(&r, &e, &s);
+    ck_assert(r == 60000 && e == 60000 && s == 60000);
+    ck_assert_int_eq(setuid(0), -1);
+    /* No program that it executes has it. */
+    expect_caps(true, 0, 0);
+    ck_assert_int_eq(chroot("/"), 0);
+}
+
+/* What changes a template's root: by the user's rights, and with one capability of its own. */
+START_TEST(service_confines_and_keeps_one)
+{
+    Confinement c = to_pool_user;
+    Privileges p;
+
+    NEED_ROOT();
+    c.keep_capabilities = CHROOT_CAP;
+    become_user_with(MANAGER_CAPS | CHROOT_CAP | CAP_BIT(CAP_SETPCAP));
+    ck_assert_int_eq(privileges_reduce(&p), 0);
+    ck_assert_int_eq(confine_for_exec(&c), 0);
+    expect_only_chroot();
+}
+END_TEST
+
+START_TEST(plain_root_confines_and_keeps_one)
+{
+    Confinement c = to_pool_user;
+
+    NEED_ROOT();
+    c.keep_capabilities = CHROOT_CAP;
+    ck_assert_int_eq(confine_for_exec(&c), 0);
+    expect_only_chroot();
+}
+END_TEST
+
+START_TEST(what_is_not_there_cannot_be_kept)
+{
+    Confinement c = to_pool_user;
+    Privileges p;
+
+    NEED_ROOT();
+    c.keep_capabilities = CHROOT_CAP;
+    become_user_with(MANAGER_CAPS | CAP_BIT(CAP_SETPCAP));
+    ck_assert_int_eq(privileges_reduce(&p), 0);
+    ck_assert_int_eq(confine_for_exec(&c), EXIT_STATUS_CAPABILITIES);
+    ck_assert_int_eq(errno, EPERM);
 }
 END_TEST
 
@@ -284,13 +350,16 @@ static Suite *privileges_suite(void)
     Suite *s = suite_create("sandbox/privileges");
     TCase *t = tcase_create("all");
 
-    tcase_add_test(t, root_keeps_three);
-    tcase_add_test(t, service_user_keeps_three);
+    tcase_add_test(t, root_keeps_four);
+    tcase_add_loop_test(t, service_user_keeps_what_it_has, 0, ARRAY_SIZE(granted));
     tcase_add_test(t, without_setpcap_says_so);
     tcase_add_test(t, root_with_a_reduced_bounding_set);
     tcase_add_test(t, ordinary_user_has_nothing);
     tcase_add_test(t, service_confines);
     tcase_add_test(t, plain_root_confines);
+    tcase_add_test(t, service_confines_and_keeps_one);
+    tcase_add_test(t, plain_root_confines_and_keeps_one);
+    tcase_add_test(t, what_is_not_there_cannot_be_kept);
     tcase_add_test(t, root_pool_has_no_capabilities);
     tcase_add_test(t, ordinary_user_confines);
     tcase_add_test(t, failed_step_has_its_status);

@@ -1,0 +1,135 @@
+#include "base/fd.h"
+#include "manager/manager.h"
+#include "status/snapshot.h"
+#include "../run.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static Manager manager;
+static Worker worker;
+static int worker_end;
+
+static void set_up(void)
+{
+    int pair[2];
+
+    manager = (Manager){
+        .options = {.pool = "www"},
+        .n_workers = 1000, /* as if, for the time in which a snapshot is shared */
+        .listeners = {.growth_fd = -1, .diag_fd = -1},
+        .notifier = {.fd = -1},
+        .snapshot_fd = -1,
+    };
+    ck_assert_int_eq(link_pair(pair), 0);
+    worker = (Worker){.manager = &manager, .phase = WORKER_READY, .life_line = pair[0]};
+    worker_end = pair[1];
+}
+
+/* The inode of the answer; 0: there is none. */
+static ino_t answer(void)
+{
+    LinkMessage m;
+    struct stat st;
+    size_t n = 0;
+    int fd = -1;
+
+    if (link_receive(worker_end, MSG_DONTWAIT, &m, &fd, 1, &n, NULL) != 1)
+        return 0;
+    ck_assert_uint_eq(m.type, LINK_STATUS);
+    ck_assert_uint_eq(n, 1);
+    ck_assert_int_eq(fstat(fd, &st), 0);
+    close(fd);
+    return st.st_ino;
+}
+
+START_TEST(the_answer_is_a_snapshot)
+{
+    const StatusPool *pool;
+    const StatusWorker *workers;
+    LinkMessage m;
+    size_t size, n = 0;
+    int fd = -1;
+
+    ck_assert_int_eq(worker_answer(&worker), 0);
+    ck_assert_int_eq(link_receive(worker_end, MSG_DONTWAIT, &m, &fd, 1, &n, NULL), 1);
+    ck_assert_int_eq(status_open(fd, &pool, &workers, &size), 0);
+    ck_assert_str_eq(pool->name, "www");
+    munmap((void *)(uintptr_t)pool, size);
+    close(fd);
+}
+END_TEST
+
+/* Many who ask at the same time get the same one. */
+START_TEST(one_snapshot_in_a_while)
+{
+    ino_t first, second, third;
+
+    ck_assert_int_eq(worker_answer(&worker), 0);
+    first = answer();
+    ck_assert_int_eq(worker_answer(&worker), 0);
+    second = answer();
+    ck_assert_uint_ne(first, 0);
+    ck_assert_uint_eq(first, second);
+    usleep(51 * 1000);
+    ck_assert_int_eq(worker_answer(&worker), 0);
+    third = answer();
+    ck_assert_uint_ne(third, 0);
+    ck_assert_uint_ne(first, third);
+}
+END_TEST
+
+/* Descriptors in flight would pile up. */
+START_TEST(an_unread_answer_is_the_last)
+{
+    for (int i = 0; i < 10; i++)
+        ck_assert_int_eq(worker_answer(&worker), 0);
+    ck_assert_uint_ne(answer(), 0);
+    ck_assert_uint_eq(answer(), 0);
+    ck_assert_int_eq(worker_answer(&worker), 0);
+    ck_assert_uint_ne(answer(), 0);
+}
+END_TEST
+
+START_TEST(a_flood_is_absurd)
+{
+    unsigned taken = 0;
+
+    for (int i = 0; i < 1000; i++)
+        taken += worker_answer(&worker) == 0;
+    ck_assert_uint_ge(taken, 200);
+    ck_assert_uint_le(taken, 400); /* when the test takes more than a second */
+    ck_assert_int_eq(worker_answer(&worker), -EBUSY);
+    usleep(1010 * 1000);
+    ck_assert_int_eq(worker_answer(&worker), 0);
+}
+END_TEST
+
+START_TEST(only_a_ready_worker_asks)
+{
+    worker.phase = WORKER_SETTING_UP;
+    ck_assert_int_eq(worker_answer(&worker), -EPROTO);
+    ck_assert_uint_eq(answer(), 0);
+}
+END_TEST
+
+static Suite *question_suite(void)
+{
+    Suite *s = suite_create("manager/question");
+    TCase *t = tcase_create("all");
+
+    tcase_add_checked_fixture(t, set_up, NULL);
+    tcase_add_test(t, the_answer_is_a_snapshot);
+    tcase_add_test(t, one_snapshot_in_a_while);
+    tcase_add_test(t, an_unread_answer_is_the_last);
+    tcase_add_test(t, a_flood_is_absurd);
+    tcase_add_test(t, only_a_ready_worker_asks);
+    suite_add_tcase(s, t);
+    return s;
+}
+
+TEST_MAIN(question_suite)
