@@ -1,6 +1,7 @@
 #include "runtime/php/engine.h"
 
 #include "base/fd.h"
+#include "runtime/php/identity.h"
 #include "runtime/php/messages.h"
 #include "runtime/php/php.h"
 #include "runtime/php/settings.h"
@@ -23,8 +24,10 @@ static sigjmp_buf start_failed;
 static bool starting;
 
 /* Where Debian keeps the settings of PHP-FPM: those that an administrator of a web server knows. */
-static const char fpm_ini[] = "/etc/php/" FPMD_PHP_VERSION "/fpm/php.ini";
-static const char fpm_scan_dir[] = "/etc/php/" FPMD_PHP_VERSION "/fpm/conf.d";
+#define FPM_FOLDER "/etc/php/" FPMD_PHP_VERSION "/fpm"
+static const char fpm_folder[] = FPM_FOLDER;
+static const char fpm_ini[] = FPM_FOLDER "/php.ini";
+static const char fpm_scan_dir[] = FPM_FOLDER "/conf.d";
 
 static int fail(char **ret_reason, int error, const char *format, ...) _printf_(3, 4);
 
@@ -52,6 +55,7 @@ static int choose_ini(char **ret_reason)
         ini = fpm_ini;
     if (!scan_dir && !getenv(SCAN_DIR) && access(fpm_scan_dir, R_OK | X_OK) == 0)
         scan_dir = fpm_scan_dir;
+    identity_init(access(fpm_folder, X_OK) == 0 ? fpm_folder : NULL);
     php_sapi.php_ini_path_override = (char *)(uintptr_t)ini;
     if (scan_dir && setenv(SCAN_DIR, scan_dir, true) < 0)
         return -errno;
@@ -102,25 +106,6 @@ static void restore_environment(char *scan_dir)
         unsetenv(SCAN_DIR);
 }
 
-/* pcntl is built into libphp, and not into PHP-FPM: a script that forks or takes the signals of a
- * worker takes the worker apart. Its functions are not there, as under PHP-FPM. */
-static int remove_process_control(void)
-{
-    const zend_module_entry *module = zend_hash_str_find_ptr(&module_registry, ZEND_STRL("pcntl"));
-    _cleanup_buffer_ Buffer names = {0};
-    int r = 0;
-
-    if (!module)
-        return 0;
-    for (const zend_function_entry *f = module->functions; f && f->fname && r == 0; f++)
-        r = buffer_printf(&names, "%s,", f->fname);
-    if (r == 0)
-        r = buffer_append(&names, "", 1);
-    if (r == 0)
-        zend_disable_functions(names.data);
-    return r;
-}
-
 static int engine_start(const RuntimeSpec *pool, char **ret_reason, const char **ret_version)
 {
     const char *scan_dir = getenv(SCAN_DIR);
@@ -154,9 +139,7 @@ static int engine_start(const RuntimeSpec *pool, char **ret_reason, const char *
     SG(options) |= SAPI_OPTION_NO_CHDIR;
     variables_init();
     settings_lock(spec);
-    r = remove_process_control();
-    if (r < 0)
-        return r;
+    identity_remove_functions();
     *ret_version = "PHP " PHP_VERSION;
     return 0;
 }

@@ -130,7 +130,7 @@ static void send_stderr(const char *prefix, const char *text)
     _cleanup_free_ char *line = NULL;
     int n;
 
-    if (!r || r->finished || !php_settings.logging || !*text)
+    if (!r || r->finished || !php_settings.logging || (!*prefix && !*text))
         return;
     n = asprintf(&line, "%s%s%s", r->messages++ > 0 ? "; " : "", prefix, text);
     if (n > 0)

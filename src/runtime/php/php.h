@@ -15,6 +15,7 @@
 /* SG(server_context) points to it while a request runs. */
 typedef struct PhpRequest {
     Request *request;
+    const RuntimeSpec *spec;
     Script script;
     int body_fd;       /* REQUEST_BODY_FILE, or -1 */
     bool has_length;   /* CONTENT_LENGTH was sent: no more than that is read */
@@ -39,6 +40,7 @@ typedef struct PhpSettings {
     char *redirect_status_env;
     bool logging;
     char *error_header;
+    char *fpm_config; /* only shown */
 } PhpSettings;
 
 extern PhpSettings php_settings;

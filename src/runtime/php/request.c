@@ -1,4 +1,5 @@
 #include "runtime/php/messages.h"
+#include "runtime/php/pages.h"
 #include "runtime/php/php.h"
 #include "runtime/php/settings.h"
 
@@ -63,8 +64,10 @@ static void describe_request(PhpRequest *r)
     info->path_translated = r->script.path ? estrdup(r->script.path) : NULL;
     info->content_type = type ? type : "";
     info->content_length = length ? MAX(0, atol(length)) : 0;
-    SG(sapi_headers).http_response_code = r->script.path ? 200 : 404;
+    SG(sapi_headers).http_response_code = 200;
     php_handle_auth_data(request_param(r->request, "HTTP_AUTHORIZATION"));
+    request_note_script(r->request, r->script.path);
+    request_note_name(r->request, r->script.uri, info->auth_user);
 }
 
 /* The answers that need no script. PHP may bail out of any output. */
@@ -139,7 +142,7 @@ static void run_script(const PhpRequest *r)
             answer(404, "No input file specified.\n");
         return;
     }
-    enter_folder(r->script.path);
+    enter_folder(file.filename ? ZSTR_VAL(file.filename) : r->script.path);
     EG(exit_status) = 0;
     php_execute_script(&file);
     leave_folder();
@@ -151,7 +154,7 @@ static void respond(PhpRequest *r)
 {
     const char *path = r->script.path;
 
-    if (!SG(request_info).request_method)
+    if (!SG(request_info).request_method || pages_answer(r))
         return;
     if (!path) {
         messages_note(LOG_DEBUG, "Primary script unknown");
@@ -165,7 +168,6 @@ static void respond(PhpRequest *r)
         answer(403, "Access denied.\n");
         return;
     }
-    request_note_script(r->request, path);
     run_script(r);
 }
 
@@ -184,7 +186,8 @@ static void forget_request(PhpRequest *r)
 
 int php_request_run(const RuntimeSpec *pool, Request *request)
 {
-    PhpRequest r = {.request = request, .body_fd = -1};
+    PhpRequest r = {.request = request, .spec = pool, .body_fd = -1};
+    size_t memory_peak;
     int status;
 
     spec = pool;
@@ -195,6 +198,7 @@ int php_request_run(const RuntimeSpec *pool, Request *request)
         return -ENOMEM;
     }
     describe_request(&r);
+    pages_measure(&r);
     settings_apply_request();
     if (php_request_startup() == FAILURE) {
         forget_request(&r);
@@ -206,7 +210,11 @@ int php_request_run(const RuntimeSpec *pool, Request *request)
         efree(SG(request_info).path_translated);
         SG(request_info).path_translated = NULL;
     }
+    memory_peak = zend_memory_peak_usage(true);
     php_request_shutdown(NULL);
+    pages_note_use(&r, memory_peak);
     forget_request(&r);
+    if (r.retire)
+        request_finish(request, (uint32_t)(status & 0xff));
     return r.retire ? -ESTALE : status & 0xff;
 }

@@ -1,10 +1,11 @@
+#include "runtime/php/body.h"
+#include "runtime/php/identity.h"
 #include "runtime/php/messages.h"
 #include "runtime/php/php.h"
 #include "runtime/php/response.h"
 #include "runtime/php/settings.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <strings.h>
 #include <unistd.h>
@@ -65,7 +66,7 @@ static int send_headers(sapi_headers_struct *headers)
     zend_llist_position position;
     sapi_header_struct *h;
     size_t n_line;
-    bool own_status = true;
+    bool own_status = true, not_modified;
     int code;
 
     if (SG(request_info).no_headers)
@@ -74,6 +75,8 @@ static int send_headers(sapi_headers_struct *headers)
          h = zend_llist_get_next_ex(&headers->headers, &position))
         status.header = header_value(h, "Status:");
     n_line = response_status_line(&status, line, &code);
+    /* As under PHP-FPM, a script's own "Status: 304" leaves its other headers alone. */
+    not_modified = (n_line > 0 ? code : headers->http_response_code) == 304;
     if (n_line > 0) {
         request_write(request, line, n_line);
         request_write(request, "\r\n", 2);
@@ -87,7 +90,7 @@ static int send_headers(sapi_headers_struct *headers)
             if (!own_status)
                 continue;
             own_status = false;
-        } else if (code == 304 && header_value(h, "Content-Type:"))
+        } else if (not_modified && header_value(h, "Content-Type:"))
             continue;
         request_write(request, h->header, h->header_len);
         request_write(request, "\r\n", 2);
@@ -99,13 +102,20 @@ static int send_headers(sapi_headers_struct *headers)
 
 /* ---- input ---- */
 
-/* Opens REQUEST_BODY_FILE: a web server that has the body in a file need not send it. */
 static void open_body_file(PhpRequest *r, const char *path)
 {
-    r->body_fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (r->body_fd < 0)
-        php_error(E_WARNING, "REQUEST_BODY_FILE: open('%s') failed: %s (%d)", path, strerror(errno),
-                  errno);
+    int fd = body_open(path, r->spec->body_file_paths, r->spec->n_body_file_paths);
+
+    if (fd >= 0)
+        r->body_fd = fd;
+    else if (fd == -EPERM)
+        php_error(E_WARNING,
+                  "REQUEST_BODY_FILE: '%s' is not below a directory of security.body_file_paths, "
+                  "or a link leads there",
+                  path);
+    else
+        php_error(E_WARNING, "REQUEST_BODY_FILE: open('%s') failed: %s (%d)", path, strerror(-fd),
+                  -fd);
 }
 
 /* A return of less than n is the end of the body for PHP. */
@@ -159,6 +169,7 @@ static char *get_variable(const char *name, size_t n)
 static PHP_MINIT_FUNCTION(cgi)
 {
     messages_watch();
+    identity_set_constants();
     settings_register(type, module_number);
     return SUCCESS;
 }

@@ -39,6 +39,8 @@ typedef struct Resolve {
 static void set(Script *s, ScriptVariable v, const char *value)
 {
     s->values[v] = value;
+    if (!(s->changed & 1u << v))
+        s->order[s->n_order++] = v;
     s->changed |= 1u << v;
 }
 
@@ -161,8 +163,9 @@ static void split_path_info(Resolve *r, const char *tail)
             set_name(r, info);
         } else if (name && ends_in_path(name, tail, &n_end)) {
             set(r->s, SCRIPT_ORIG_NAME, r->orig_name);
-            set(r->s, SCRIPT_NAME, keep(r, name, strlen(name) - n_end));
-            r->s->uri = r->s->values[SCRIPT_NAME];
+            r->name = keep(r, name, strlen(name) - n_end);
+            set(r->s, SCRIPT_NAME, r->name);
+            r->s->uri = r->name;
         }
         set(r->s, SCRIPT_PATH_INFO, keep(r, tail, n_tail));
         return;

@@ -39,8 +39,10 @@ typedef struct ScriptRules {
 typedef struct Script {
     const char *path; /* the script; NULL: there is none, answer 404 */
     const char *uri;  /* what PHP calls request_uri: SCRIPT_NAME-like, without PATH_INFO; or NULL */
-    const char *values[_SCRIPT_VARIABLE_MAX]; /* as the script sees them, NULL: not there */
-    unsigned changed;                         /* bits 1 << ScriptVariable */
+    const char *values[_SCRIPT_VARIABLE_MAX];   /* as the script sees them, NULL: not there */
+    unsigned changed;                           /* bits 1 << ScriptVariable */
+    ScriptVariable order[_SCRIPT_VARIABLE_MAX]; /* in which they were changed */
+    size_t n_order;
     char *owned[_SCRIPT_VARIABLE_MAX * 2];
     size_t n_owned;
 } Script;

@@ -18,7 +18,8 @@ static bool is_admin(IniKind kind)
     return kind == INI_ADMIN_VALUE || kind == INI_ADMIN_FLAG;
 }
 
-/* Lists that a later value does not replace but lengthens. */
+/* Lists that a later value lengthens: what is disabled stays so. Scripts see the last value only.
+ */
 static bool is_disable_list(const char *key)
 {
     return strcmp(key, "disable_functions") == 0 || strcmp(key, "disable_classes") == 0;
@@ -30,24 +31,64 @@ static bool is_extension(const char *key)
     return strcmp(key, "extension") == 0 || strcmp(key, "zend_extension") == 0;
 }
 
+static const RuntimeSpec *pool;
+
 int settings_write(const RuntimeSpec *spec, Buffer *b)
 {
     int r = 0;
 
+    pool = spec;
     for (size_t i = 0; r == 0 && i < spec->n_ini; i++) {
         const char *key = spec->ini_keys[i], *text = spec->ini_texts[i];
 
         if (spec->ini_kinds[i] == INI_FLAG || spec->ini_kinds[i] == INI_ADMIN_FLAG)
             r = buffer_printf(b, "%s=\"%s\"\n", key, text);
-        else if (is_disable_list(key))
-            r = buffer_printf(b, "%s=${%s},%s\n", key, key, text);
-        else
+        else if (!is_disable_list(key))
             r = buffer_printf(b, "%s=%s\n", key, text);
     }
     return r;
 }
 
-static const RuntimeSpec *pool;
+/* The entry takes the text, after what it has when there is something before. */
+static void set_text(zend_ini_entry *entry, const zend_string *before, const char *text)
+{
+    const char *head = before ? ZSTR_VAL(before) : "", *comma = *head ? "," : "";
+    size_t n = strlen(head) + strlen(comma) + strlen(text);
+    zend_string *value = zend_string_alloc(n, true);
+
+    snprintf(ZSTR_VAL(value), n + 1, "%s%s%s", head, comma, text);
+    entry->value = value;
+}
+
+typedef struct ListTarget {
+    zend_ini_entry *entry;
+    bool lengthen;
+} ListTarget;
+
+static void on_list(zval *key, zval *value, zval *index, int type, void *argument)
+{
+    ListTarget *target = argument;
+
+    if (type == ZEND_INI_PARSER_ENTRY && value && Z_TYPE_P(value) == IS_STRING)
+        set_text(target->entry, target->lengthen ? target->entry->value : NULL, Z_STRVAL_P(value));
+}
+
+/* The pool's lists of what is disabled, as PHP's ini syntax has them, become the settings' values;
+ * or are added to what php.ini disables. */
+static void set_disable_lists(bool lengthen)
+{
+    for (size_t i = 0; i < pool->n_ini; i++) {
+        const char *key = pool->ini_keys[i];
+        ListTarget target = {.lengthen = lengthen};
+        _cleanup_buffer_ Buffer line = {0};
+
+        if (is_disable_list(key))
+            target.entry = zend_hash_str_find_ptr(EG(ini_directives), key, strlen(key));
+        if (target.entry && buffer_printf(&line, "%s=%s\n", key, pool->ini_texts[i]) == 0 &&
+            buffer_append(&line, "", 1) == 0)
+            zend_parse_ini_string(line.data, true, ZEND_INI_SCANNER_NORMAL, on_list, &target);
+    }
+}
 
 static bool is_locked(const char *key)
 {
@@ -59,7 +100,7 @@ static bool is_locked(const char *key)
 
 void settings_lock(const RuntimeSpec *spec)
 {
-    pool = spec;
+    set_disable_lists(false);
     for (size_t i = 0; i < spec->n_ini; i++) {
         const char *key = spec->ini_keys[i];
         zend_ini_entry *entry = zend_hash_str_find_ptr(EG(ini_directives), key, strlen(key));
@@ -82,8 +123,6 @@ static void disable_classes(char *list)
         zend_disable_class(name, strlen(name));
 }
 
-/* What is disabled stays so: the worker ends with this request, so that the next one gets what it
- * should have. */
 static void disable(const char *key, const char *list)
 {
     _cleanup_free_ char *copy = strdup(list);
@@ -94,12 +133,12 @@ static void disable(const char *key, const char *list)
         zend_disable_functions(copy);
     else
         disable_classes(copy);
-    php_request()->retire = true;
 }
 
 static void apply(zend_string *key, zend_string *value, bool admin)
 {
     const char *name = ZSTR_VAL(key);
+    bool disables = is_disable_list(name) && ZSTR_LEN(value) > 0;
 
     if (is_extension(name)) {
         messages_note(LOG_ERR,
@@ -108,8 +147,12 @@ static void apply(zend_string *key, zend_string *value, bool admin)
                       name);
         return;
     }
-    if (is_disable_list(name))
+    if (disables)
         disable(name, ZSTR_VAL(value));
+    /* What PHP cannot undo: the worker ends with this request, so that the next one gets what it
+     * should have. The cache's memory would stay read-only. */
+    if (disables || strcmp(name, "opcache.protect_memory") == 0)
+        php_request()->retire = true;
     /* The web server may set what scripts may not (upload_max_filesize), but not what the pool
      * locks. */
     if ((!admin && is_locked(name)) ||
@@ -134,17 +177,38 @@ static void on_entry(zval *key, zval *value, zval *index, int type, void *admin)
         apply(Z_STR_P(key), Z_STR_P(value), *(bool *)admin);
 }
 
+/* The line end is for a key without a value, which is nothing without it. What is wrong with the
+ * text goes to stderr: a warning would be in the script's error_get_last(). */
 static void apply_parameter(const char *name, bool admin)
 {
     const char *text = request_param(php_request()->request, name);
+    char *lines;
 
-    if (text && *text)
-        zend_parse_ini_string((char *)(uintptr_t)text, 0, ZEND_INI_SCANNER_NORMAL, on_entry,
-                              &admin);
+    if (!text || !*text)
+        return;
+    spprintf(&lines, 0, "%s\n", text);
+    zend_parse_ini_string(lines, true, ZEND_INI_SCANNER_NORMAL, on_entry, &admin);
+    efree(lines);
+}
+
+/* Whether the request brings settings that this pool does not take. */
+static bool are_refused(void)
+{
+    const Request *request = php_request()->request;
+    const char *value = request_param(request, "PHP_VALUE");
+    const char *admin = request_param(request, "PHP_ADMIN_VALUE");
+
+    if (php_request()->spec->allow_php_value || !((value && *value) || (admin && *admin)))
+        return false;
+    messages_note(LOG_WARNING, "Ignoring PHP_VALUE and PHP_ADMIN_VALUE of the web server (see "
+                               "security.allow_php_value)");
+    return true;
 }
 
 void settings_apply_request(void)
 {
+    if (are_refused())
+        return;
     apply_parameter("PHP_VALUE", false);
     apply_parameter("PHP_ADMIN_VALUE", true);
 }
@@ -250,21 +314,26 @@ int settings_activate(void)
 
 /* ---- our own ---- */
 
-#define SETTING(name, value, scope, on_change, field)                                              \
-    STD_PHP_INI_ENTRY(name, value, scope, on_change, field, PhpSettings, php_settings)
+#define TEXT(name, value, scope, field)                                                            \
+    STD_PHP_INI_ENTRY(name, value, scope, OnUpdateString, field, PhpSettings, php_settings)
+#define FLAG(name, value, scope, field)                                                            \
+    STD_PHP_INI_BOOLEAN(name, value, scope, OnUpdateBool, field, PhpSettings, php_settings)
 
 PHP_INI_BEGIN()
-SETTING("cgi.rfc2616_headers", "0", PHP_INI_ALL, OnUpdateBool, rfc2616_headers)
-SETTING("cgi.nph", "0", PHP_INI_ALL, OnUpdateBool, nph)
-SETTING("cgi.force_redirect", "1", PHP_INI_SYSTEM, OnUpdateBool, force_redirect)
-SETTING("cgi.redirect_status_env", NULL, PHP_INI_SYSTEM, OnUpdateString, redirect_status_env)
-SETTING("cgi.fix_pathinfo", "1", PHP_INI_SYSTEM, OnUpdateBool, fix_pathinfo)
-SETTING("cgi.discard_path", "0", PHP_INI_SYSTEM, OnUpdateBool, discard_path)
-SETTING("fastcgi.logging", "1", PHP_INI_SYSTEM, OnUpdateBool, logging)
-SETTING("fastcgi.error_header", NULL, PHP_INI_SYSTEM, OnUpdateString, error_header)
+FLAG("cgi.rfc2616_headers", "0", PHP_INI_ALL, rfc2616_headers)
+FLAG("cgi.nph", "0", PHP_INI_ALL, nph)
+FLAG("cgi.force_redirect", "1", PHP_INI_SYSTEM, force_redirect)
+TEXT("cgi.redirect_status_env", NULL, PHP_INI_SYSTEM, redirect_status_env)
+FLAG("cgi.fix_pathinfo", "1", PHP_INI_SYSTEM, fix_pathinfo)
+FLAG("cgi.discard_path", "0", PHP_INI_SYSTEM, discard_path)
+FLAG("fastcgi.logging", "1", PHP_INI_SYSTEM, logging)
+TEXT("fastcgi.error_header", NULL, PHP_INI_SYSTEM, error_header)
+TEXT("fpm.config", NULL, PHP_INI_SYSTEM, fpm_config)
 PHP_INI_END()
 
 void settings_register(int type, int module_number)
 {
     REGISTER_INI_ENTRIES();
+    /* PHP disables what the settings say when all modules have been started. */
+    set_disable_lists(true);
 }

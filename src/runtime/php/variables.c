@@ -24,12 +24,14 @@ static int script_variable(const char *name)
 const char *variables_get(const PhpRequest *r, const char *name)
 {
     int v = script_variable(name);
+    const char *value;
 
     if (v >= 0)
         return r->script.values[v];
-    if (strcmp(name, "FCGI_ROLE") == 0)
+    value = request_param(r->request, name);
+    if (!value && strcmp(name, "FCGI_ROLE") == 0)
         return fcgi_role_to_string(request_role(r->request));
-    return request_param(r->request, name);
+    return value;
 }
 
 /* Names that PHP takes as they are: no array brackets, nothing that it turns into '_', no number.
@@ -64,31 +66,68 @@ static void register_variable(zval *array, int kind, const char *name, const cha
     zend_hash_str_update(Z_ARRVAL_P(array), name, n_name, &text);
 }
 
-static void import_parameters(const PhpRequest *r, zval *array)
+static const char *parameter(const PhpRequest *r, size_t i)
 {
     const FcgiParams *params = request_params(r->request);
+    int v = r->script.changed ? script_variable(fcgi_param_name(params, i)) : -1;
+
+    if (v >= 0 && r->script.changed & 1u << v)
+        return r->script.values[v];
+    return fcgi_param_value(params, i);
+}
+
+/* What the rules of scripts add, the last one first. */
+static void import_added(const PhpRequest *r, zval *array, int kind)
+{
     const Script *script = &r->script;
-    int kind = filter_kind(array);
     unsigned left = script->changed;
-    const char *role = fcgi_role_to_string(request_role(r->request));
 
-    if (role)
-        register_variable(array, kind, "FCGI_ROLE", role);
-    for (size_t i = 0; i < params->n; i++) {
-        const char *name = fcgi_param_name(params, i), *value = fcgi_param_value(params, i);
-        int v = script->changed ? script_variable(name) : -1;
+    for (size_t i = 0; left && i < request_params(r->request)->n; i++) {
+        int v = script_variable(fcgi_param_name(request_params(r->request), i));
 
-        if (v >= 0 && script->changed & 1u << v) {
+        if (v >= 0)
             left &= ~(1u << v);
-            value = script->values[v];
-        }
-        if (value)
+    }
+    for (size_t i = script->n_order; left && i-- > 0;) {
+        ScriptVariable v = script->order[i];
+
+        if (left & 1u << v && script->values[v])
+            register_variable(array, kind, script_variable_to_string(v), script->values[v]);
+    }
+}
+
+/* From the last parameter to the first, as under PHP-FPM. Of one that was sent twice the last value
+ * counts; only when names met does a second round see to that. */
+static void import_sent(const PhpRequest *r, zval *array, int kind)
+{
+    const FcgiParams *params = request_params(r->request);
+    size_t due = zend_hash_num_elements(Z_ARRVAL_P(array)) + params->n;
+    const char *value;
+
+    for (size_t i = params->n; i-- > 0;)
+        if ((value = parameter(r, i)))
+            register_variable(array, kind, fcgi_param_name(params, i), value);
+        else
+            due--;
+    if (zend_hash_num_elements(Z_ARRVAL_P(array)) == due)
+        return;
+    for (size_t i = 0; i < params->n; i++) {
+        const char *name = fcgi_param_name(params, i);
+
+        if (is_plain(name, strlen(name)) && (value = parameter(r, i)))
             register_variable(array, kind, name, value);
     }
-    for (int v = 0; v < _SCRIPT_VARIABLE_MAX; v++)
-        if (left & 1u << v && script->values[v])
-            register_variable(array, kind, script_variable_to_string((ScriptVariable)v),
-                              script->values[v]);
+}
+
+static void import_parameters(const PhpRequest *r, zval *array)
+{
+    const char *role = fcgi_role_to_string(request_role(r->request));
+    int kind = filter_kind(array);
+
+    import_added(r, array, kind);
+    import_sent(r, array, kind);
+    if (role && !request_param(r->request, "FCGI_ROLE"))
+        register_variable(array, kind, "FCGI_ROLE", role);
 }
 
 /* PHP calls this for $_SERVER and $_ENV; the one that is there already is copied. */

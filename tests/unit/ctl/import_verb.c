@@ -1,0 +1,234 @@
+#include "server.h"
+#include "base/fd.h"
+#include "../run.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define WORDS(...)                                                                                 \
+    (const char *const[])                                                                          \
+    {                                                                                              \
+        __VA_ARGS__, "--libexec-dir=/bin", units, NULL                                             \
+    }
+
+static Server server;
+static char output[65536], errors[65536];
+static char old[128], units[160]; /* the folder that is imported, and --unit-dir= */
+
+/* conf/NAME, with "../" anywhere. */
+static const char *path(const char *name)
+{
+    static char paths[4][192];
+    static unsigned i;
+    char *p = paths[i++ % 4];
+
+    snprintf(p, sizeof(paths[0]), "%s/conf/%s", server.dir, name);
+    return p;
+}
+
+static void set_up(void)
+{
+    char bin[160];
+
+    server_init(&server);
+    snprintf(old, sizeof(old), "%s/old", server.dir);
+    snprintf(units, sizeof(units), "--unit-dir=%s/units", server.dir);
+    ck_assert_int_eq(mkdir(old, 0755), 0);
+    ck_assert_int_eq(mkdir(path("../units"), 0755), 0);
+    ck_assert_int_eq(mkdir(path("../bin"), 0755), 0);
+    /* The machine's own systemd has nothing to do with it. */
+    server_write(&server, "../bin/systemctl", "#!/bin/sh\nexit 0\n");
+    ck_assert_int_eq(chmod(path("../bin/systemctl"), 0755), 0);
+    snprintf(bin, sizeof(bin), "%s/bin:/usr/bin:/bin", server.dir);
+    setenv("PATH", bin, 1);
+    server_write(&server, "../old/a.conf",
+                 "; of a\n[a]\nuser = nobody\nlisten = /run/old/a.sock\npm = static\n"
+                 "pm.max_children = 2\nruntime = true\n");
+    server_write(&server, "../old/two.conf",
+                 "[b]\nuser = nobody\nlisten = 127.0.0.1:64999\npm = static\npm.max_children = 1\n"
+                 "runtime = true\naccess.log = /var/log/b\n"
+                 "[c]\nuser = nobody\nlisten = /run/old/a.sock\npm = static\n"
+                 "pm.max_children = many\nruntime = true\n");
+    server_write(&server, "../php-fpm.conf", "[global]\npid = /run/x\nrlimit_files = 4000\n");
+}
+
+static void tear_down(void)
+{
+    server_done(&server);
+}
+
+static int run(const char *const *words)
+{
+    return server_run(&server, words, output, errors, sizeof(output));
+}
+
+static void assert_has(const char *text, const char *part)
+{
+    ck_assert_msg(strstr(text, part) != NULL, "no '%s' in:\n%s", part, text);
+}
+
+static void assert_file(const char *name, const char *content)
+{
+    _cleanup_free_ char *text = NULL;
+    int r = fd_read_file(path(name), 65536, &text, NULL);
+
+    if (!content) {
+        ck_assert_msg(r < 0, "%s is there:\n%s", name, text);
+        return;
+    }
+    ck_assert_msg(r == 0, "%s: %s", name, strerror(-r));
+    assert_has(text, content);
+}
+
+START_TEST(usage)
+{
+    ck_assert_int_eq(run(WORDS("import")), 64);
+    assert_has(errors, "import PATH... | --undo");
+    ck_assert_int_eq(run(WORDS("import", "--undo", old)), 64);
+    ck_assert_int_eq(run(WORDS("import", "/nowhere/at/all")), 1);
+    assert_has(errors, "/nowhere/at/all: No such file");
+    ck_assert_int_eq(run(WORDS("import", path("../units"))), 1);
+    assert_has(errors, "there is no pool");
+    ck_assert_int_eq(run(WORDS("import", "--undo")), 1);
+    assert_has(errors, "there is no import");
+}
+END_TEST
+
+/* Says the same as the import itself, and writes nothing. */
+START_TEST(dry_run)
+{
+    ck_assert_int_eq(run(WORDS("import", "--dry-run", old)), 78);
+    assert_has(output, "POOL                    TAKEN OVER  MOVED TO SYSTEMD  NEEDS A LOOK\n");
+    assert_has(output, "would be imported");
+    assert_has(output, "listen: ListenStream=/run/old/a.sock of fpmd@a.socket");
+    assert_has(output, "/old/two.conf:12: error: pm.max_children: ");
+    assert_has(output, "NOT imported");
+    assert_has(output, "access.log");
+    assert_has(output, "pid: Type=notify of the service unit");
+    assert_has(output, "\n2 pools would be taken over, ");
+    assert_has(output, "take the sections of the imported pools out of ");
+    assert_has(output, "systemctl enable --now fpmd@{a,b}.socket\n");
+    assert_file("a.conf", NULL);
+    assert_file(".import/0001/record", NULL);
+    assert_file("../units/fpmd@a.socket.d/50-pool-file.conf", NULL);
+}
+END_TEST
+
+START_TEST(import_and_undo)
+{
+    ck_assert_int_eq(run(WORDS("import", old)), 78);
+    assert_has(output, "\n2 pools taken over, ");
+    assert_file("a.conf", "; of a\n[a]\n");
+    assert_file("a.conf.d/50-import.conf", "\nrlimit_files = 4000\n");
+    assert_file("b.conf", "[b]\nuser = nobody\n");
+    assert_file("c.conf", NULL);
+    assert_file("../units/fpmd@a.socket.d/50-pool-file.conf", "\nListenStream=/run/old/a.sock\n");
+    assert_file("../units/fpmd@b.socket.d/50-pool-file.conf", "\nListenStream=127.0.0.1:64999\n");
+    assert_file("../units/fpmd@c.socket.d/50-pool-file.conf", NULL);
+
+    ck_assert_msg(run(WORDS("import", path("../old/a.conf"))) == 0, "%s%s", output, errors);
+    assert_has(output, "  unchanged\n");
+    assert_file(".import/0002/record", NULL);
+
+    ck_assert_int_eq(run(WORDS("import", "--undo", "--dry-run")), 0);
+    assert_has(output, "/conf/a.conf\n");
+    assert_file("a.conf", "[a]");
+    ck_assert_int_eq(run(WORDS("import", "--undo")), 0);
+    assert_file("a.conf", NULL);
+    assert_file("b.conf", NULL);
+    ck_assert_int_lt(access(path("a.conf.d"), F_OK), 0);
+    ck_assert_int_lt(access(path("../units/fpmd@a.socket.d"), F_OK), 0);
+    ck_assert_int_lt(access(path(".import"), F_OK), 0);
+}
+END_TEST
+
+START_TEST(existing_files)
+{
+    server_write(&server, "a.conf", "; my own\n");
+    ck_assert_int_eq(run(WORDS("import", path("../old/a.conf"))), 78);
+    assert_has(output, "/conf/a.conf is there and differs; --force replaces it");
+    assert_file("a.conf", "; my own\n");
+    assert_file("a.conf.d/50-import.conf", NULL);
+    ck_assert_int_eq(run(WORDS("import", "--force", path("../old/a.conf"))), 0);
+    assert_has(output, "  replaced\n");
+    assert_file("a.conf", "; of a\n");
+    ck_assert_int_eq(run(WORDS("import", "--undo")), 0);
+    assert_file("a.conf", "; my own\n");
+}
+END_TEST
+
+START_TEST(edited_files_are_kept)
+{
+    ck_assert_int_eq(run(WORDS("import", path("../old/a.conf"))), 0);
+    server_write(&server, "a.conf", "; edited\n");
+    ck_assert_int_eq(run(WORDS("import", "--undo")), 0);
+    assert_has(errors, "/conf/a.conf has been changed since, and is kept");
+    assert_has(output, "1 kept\n");
+    assert_file("a.conf", "; edited\n");
+    assert_file("a.conf.d/50-import.conf", NULL);
+    ck_assert_int_eq(run(WORDS("import", "--undo", "--force")), 0);
+    assert_file("a.conf", NULL);
+}
+END_TEST
+
+/* The folder of the drop-in cannot be made: nothing of the pool stays behind. */
+START_TEST(all_or_nothing)
+{
+    server_write(&server, "a.conf.d", "a file\n");
+    ck_assert_int_eq(run(WORDS("import", old)), 78);
+    assert_has(output, "/a.conf.d/50-import.conf cannot be written: ");
+    assert_file("a.conf", NULL);
+    assert_file("b.conf", "[b]");
+    ck_assert_int_eq(run(WORDS("import", "--undo")), 0);
+    assert_file("b.conf", NULL);
+    assert_file("a.conf.d", "a file\n");
+}
+END_TEST
+
+START_TEST(needs_a_look)
+{
+    server_write(&server, "../old/d.conf",
+                 "[d]\nuser = nobody-of-this-name\nlisten = /run/old/a.sock\npm = static\n"
+                 "pm.max_children = 2\nruntime = true\nchdir = /no/such/folder\n");
+    ck_assert_int_eq(run(WORDS("import", "--dry-run", old)), 78);
+    assert_has(output, "/old/d.conf:2: user: ");
+    assert_has(output, "/old/d.conf:7: chdir: ");
+    assert_has(output, "listen: /run/old/a.sock is also that of pool d (");
+    assert_has(output, "listen: /run/old/a.sock is also that of pool a (");
+}
+END_TEST
+
+START_TEST(secret_files_stay_secret)
+{
+    struct stat st;
+
+    ck_assert_int_eq(chmod(path("../old/a.conf"), 0600), 0);
+    ck_assert_int_eq(run(WORDS("import", path("../old/a.conf"))), 0);
+    assert_has(output, "chgrp ");
+    ck_assert_int_eq(stat(path("a.conf"), &st), 0);
+    ck_assert_int_eq((int)(st.st_mode & 0777), 0640);
+}
+END_TEST
+
+static Suite *import_verb_suite(void)
+{
+    Suite *s = suite_create("ctl/import_verb");
+    TCase *tc = tcase_create("import_verb");
+
+    tcase_add_checked_fixture(tc, set_up, tear_down);
+    tcase_add_test(tc, usage);
+    tcase_add_test(tc, dry_run);
+    tcase_add_test(tc, import_and_undo);
+    tcase_add_test(tc, existing_files);
+    tcase_add_test(tc, edited_files_are_kept);
+    tcase_add_test(tc, all_or_nothing);
+    tcase_add_test(tc, needs_a_look);
+    tcase_add_test(tc, secret_files_stay_secret);
+    suite_add_tcase(s, tc);
+    return s;
+}
+
+TEST_MAIN(import_verb_suite)
