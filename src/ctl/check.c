@@ -1,68 +1,80 @@
 #include "base/exit_status.h"
-#include "conf/config.h"
 #include "conf/verify.h"
-#include "ctl/ctl.h"
+#include "ctl/compare.h"
 #include "ctl/pools.h"
 #include "status/escape.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-typedef struct Totals {
-    size_t errors;
-    size_t warnings;
-} Totals;
+typedef struct Check {
+    const Ctl *ctl;
+    Units *units; /* NULL: systemd cannot be asked */
+    Buffer output;
+    size_t errors, warnings;
+} Check;
 
-/* A manager of the system's pools may change ids; somebody's own pool file is for a manager that
- * runs as that user. */
-static bool is_privileged(const char *path)
+/* Somebody's own pool file is for a manager that runs as that user. A file from anywhere is taken
+ * for one of the system by root. */
+static bool is_privileged(const Ctl *ctl, const PoolFile *file)
 {
-    return geteuid() == 0 || strncmp(path, FPMD_CONFIG_DIR "/", strlen(FPMD_CONFIG_DIR "/")) == 0;
+    if (ctl->user)
+        return false;
+    return geteuid() == 0 || (file->path && strncmp(file->path, FPMD_CONFIG_DIR "/",
+                                                    strlen(FPMD_CONFIG_DIR "/")) == 0);
 }
 
-/* What needs the machine; only for a file that could be read. 0, or -ENOMEM. */
-static int verify(const Ctl *ctl, const PoolFile *file, const PoolConfig *config,
-                  ConfigIssues *issues)
+/* With User= in its unit a pool is that user's, whatever the file says. */
+static int verify_user(const PoolConfig *c, const char *unit_user, ConfigIssues *issues)
 {
-    PoolIds ids = {0};
-    int r = config_verify_paths(config, ctl->libexec_dir, issues);
+    if (c->user && strcmp(c->user, unit_user) != 0)
+        config_issues_add_at(issues, CONFIG_WARNING, c, "user",
+                             "is ignored: the service unit has User=%s", unit_user);
+    return 0;
+}
 
-    if (r < 0 && r != -EINVAL)
-        return r;
-    r = config_resolve_ids(config, is_privileged(file->path), issues, &ids);
+static int verify_ids(const Check *k, const PoolFile *file, const PoolConfig *c,
+                      ConfigIssues *issues)
+{
+    _cleanup_free_ char *unit_user = NULL;
+    PoolIds ids = {0};
+    int r;
+
+    if (k->units && !file->by_path && !k->ctl->user && compare_has_dropins(k->ctl, c->name) &&
+        compare_user(k->units, c->name, &unit_user) == 0 && unit_user)
+        return verify_user(c, unit_user, issues);
+    r = config_resolve_ids(c, is_privileged(k->ctl, file), issues, &ids);
     if (r == 0)
         pool_ids_done(&ids);
     return r == -EINVAL ? 0 : r;
 }
 
-/* The form of compilers' messages, which editors can jump by. */
-static int print_issue(Buffer *b, const ConfigIssue *issue)
+/* What needs the machine; only for a file that could be read. 0, or -errno. */
+static int verify(const Check *k, const PoolFile *file, const PoolConfig *c, ConfigIssues *issues,
+                  Buffer *notes)
 {
-    int r = escape_text(b, issue->file ? issue->file : "-");
+    int r = config_verify_paths(c, k->ctl->libexec_dir, issues);
 
-    if (r == 0 && issue->line > 0)
-        r = buffer_printf(b, ":%u", issue->line);
+    if (r == 0 || r == -EINVAL)
+        r = verify_ids(k, file, c, issues);
     if (r == 0)
-        r = buffer_printf(b, ": %s: ", issue->severity == CONFIG_ERROR ? "error" : "warning");
-    if (r == 0 && issue->directive) {
-        r = escape_text(b, issue->directive);
-        if (r == 0)
-            r = buffer_append(b, ": ", 2);
-    }
-    if (r == 0)
-        r = escape_text(b, issue->text ? issue->text : "out of memory");
-    return r < 0 ? r : buffer_append(b, "\n", 1);
+        r = compare_units(k->ctl, file->by_path ? NULL : k->units, c, issues);
+    if (r < 0)
+        return r;
+    if (!k->ctl->user)
+        sendmail_check(c, issues);
+    return fates_tell(file->by_path ? NULL : k->units, c, k->ctl->verbose, issues, notes);
 }
 
-static int print_issues(Buffer *b, const PoolFile *file, const ConfigIssues *issues)
+static int print_result(Buffer *b, const PoolFile *file, const ConfigIssues *issues,
+                        const Buffer *notes)
 {
-    int r = 0;
+    int r = ctl_write_issues(b, issues);
 
-    for (size_t i = 0; r == 0 && i < issues->n; i++)
-        r = print_issue(b, &issues->items[i]);
+    if (r == 0)
+        r = buffer_append(b, notes->data, notes->size);
     if (r == 0 && issues->n == 0 && issues->n_errors == 0) {
         r = escape_text(b, file->path);
         if (r == 0)
@@ -71,28 +83,22 @@ static int print_issues(Buffer *b, const PoolFile *file, const ConfigIssues *iss
     return r;
 }
 
-/* 0, or -errno for what keeps us from checking at all; what is wrong in the file goes to b. */
-static int check_file(const Ctl *ctl, const PoolFile *file, Buffer *b, Totals *totals)
+/* 0, or -errno for what keeps us from checking at all; what is wrong in the file is printed. */
+static int check_file(Check *k, const PoolFile *file)
 {
     _cleanup_(config_issues_done) ConfigIssues issues = {0};
     _cleanup_(pool_config_freep) PoolConfig *config = NULL;
-    int r;
+    _cleanup_buffer_ Buffer notes = {0};
+    int r = pool_file_load(k->ctl, file, &issues, &config);
 
-    if (config_check_pool_name(file->name) < 0)
-        config_issues_add(
-            &issues, CONFIG_ERROR, file->path, 0, NULL,
-            "'%s' cannot be the name of a pool: 1 to 64 letters, digits, '_', '.' and '-' "
-            "are expected, the first none of the last two",
-            file->name);
-    else {
-        config_load_to_check(file->path, file->name, &issues, &config);
-        r = !config ? 0 : verify(ctl, file, config, &issues);
-        if (r < 0)
-            return r;
-    }
-    totals->errors += issues.n_errors;
-    totals->warnings += issues.n - MIN(issues.n, issues.n_errors);
-    return print_issues(b, file, &issues);
+    if (r == -ENOMEM)
+        return r;
+    r = config ? verify(k, file, config, &issues, &notes) : 0;
+    if (r < 0)
+        return r;
+    k->errors += issues.n_errors;
+    k->warnings += issues.n - MIN(issues.n, issues.n_errors);
+    return print_result(&k->output, file, &issues, &notes);
 }
 
 /* A word with a slash, or that ends like a pool file, is a path. */
@@ -110,9 +116,9 @@ static int collect(const Ctl *ctl, PoolFiles *files, int n, char **operands)
     int r = 0;
 
     if (n == 0) {
-        r = pool_files_add_folder(files, ctl->config_dir);
+        r = pool_files_add_folders(files, ctl->config_dir);
         if (r < 0)
-            ctl_complain("folder of pool files %s: %s", ctl->config_dir, strerror(-r));
+            ctl_complain("folders of pool files %s: %s", ctl->config_dir, strerror(-r));
         else if (files->n == 0)
             ctl_complain("there is no pool file (*.conf) in %s", ctl->config_dir);
         return r;
@@ -129,26 +135,50 @@ static const char *plural(size_t n)
     return n == 1 ? "" : "s";
 }
 
-int verb_check(const Ctl *ctl, int n, char **operands)
+/* Units belong to the pools of folders, and nobody has to run systemd. */
+static void open_units(Check *k, const PoolFiles *files)
 {
-    _cleanup_pool_files_ PoolFiles files = {0};
-    _cleanup_buffer_ Buffer b = {0};
-    Totals totals = {0};
+    bool any = false;
     int r;
 
-    if (collect(ctl, &files, n, operands) < 0)
-        return EXIT_STATUS_CONFIG;
-    r = 0;
-    for (size_t i = 0; r == 0 && i < files.n; i++)
-        r = check_file(ctl, &files.items[i], &b, &totals);
+    for (size_t i = 0; i < files->n; i++)
+        any |= !files->items[i].by_path;
+    r = any ? units_open(&k->units, k->ctl->user) : 0;
+    if (r < 0)
+        ctl_complain("systemd cannot be asked (%s), ignoring: the files are not compared with "
+                     "units",
+                     strerror(-r));
+}
+
+static int check_files(Check *k, const PoolFiles *files)
+{
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && i < files->n; i++)
+        r = check_file(k, &files->items[i]);
     if (r == 0)
-        r = buffer_printf(&b, "%zu file%s checked: %zu error%s, %zu warning%s\n", files.n,
-                          plural(files.n), totals.errors, plural(totals.errors), totals.warnings,
-                          plural(totals.warnings));
+        r = buffer_printf(&k->output, "%zu file%s checked: %zu error%s, %zu warning%s\n", files->n,
+                          plural(files->n), k->errors, plural(k->errors), k->warnings,
+                          plural(k->warnings));
     if (r < 0) {
         ctl_complain("%s", strerror(-r));
         return EXIT_STATUS_FAILURE;
     }
-    r = ctl_print(&b);
-    return r == EXIT_STATUS_OK && totals.errors > 0 ? EXIT_STATUS_CONFIG : r;
+    r = ctl_print(&k->output);
+    return r == EXIT_STATUS_OK && k->errors > 0 ? EXIT_STATUS_CONFIG : r;
+}
+
+int verb_check(const Ctl *ctl, int n, char **operands)
+{
+    _cleanup_pool_files_ PoolFiles files = {0};
+    Check k = {.ctl = ctl};
+    int status;
+
+    if (collect(ctl, &files, n, operands) < 0)
+        return EXIT_STATUS_CONFIG;
+    open_units(&k, &files);
+    status = check_files(&k, &files);
+    units_close(k.units);
+    buffer_done(&k.output);
+    return status;
 }

@@ -6,23 +6,35 @@
  */
 
 #include "base/buffer.h"
+#include "conf/config.h"
 
 /* Statuses of "status", as LSB has them for init scripts. */
 #define CTL_EXIT_NOT_RUNNING 3
 #define CTL_EXIT_UNKNOWN     4
 
 typedef struct Ctl {
-    const char *config_dir;
+    const char *config_dir; /* folders of pool files with ':' between, the most important first */
     const char *control_dir;
     const char *libexec_dir;
+    const char *unit_dir; /* of the units that an administrator changes */
+    bool user;            /* pools of a user's own, under "systemctl --user" */
     bool json;
     bool full;
+    bool verbose;
+    bool all;
+    bool dry_run;
+    bool restart;
+    bool force;
+    bool undo;
 } Ctl;
 
+int verb_apply(const Ctl *ctl, int n, char **operands);
 int verb_check(const Ctl *ctl, int n, char **operands);
+int verb_import(const Ctl *ctl, int n, char **operands);
 int verb_list(const Ctl *ctl, int n, char **operands);
-int verb_status(const Ctl *ctl, int n, char **operands);
 int verb_reload(const Ctl *ctl, int n, char **operands);
+int verb_show(const Ctl *ctl, int n, char **operands);
+int verb_status(const Ctl *ctl, int n, char **operands);
 
 /** Writes the buffer to stdout. The exit status: EXIT_STATUS_OK, or EXIT_STATUS_FAILURE having said
  * why. */
@@ -33,3 +45,10 @@ void ctl_complain(const char *format, ...) _printf_(1, 2);
 
 /** Explains why the control socket of a pool could not be used. */
 void ctl_complain_control(const Ctl *ctl, const char *pool, int error);
+
+/** Appends issues in the form of compilers' messages, which editors can jump by. 0 or -ENOMEM. */
+int ctl_write_issues(Buffer *b, const ConfigIssues *issues);
+
+/** Runs systemctl (--user) with the words, which end with NULL, and waits. 0; -EIO when it failed,
+ * having said why itself; -errno when it cannot be run. */
+int ctl_systemctl(const Ctl *ctl, char *const *words);

@@ -28,7 +28,7 @@ static const char *get_pool(const Row *row)
 
 static const char *get_file(const Row *row)
 {
-    return row->file->path;
+    return row->file->path ? row->file->path : "";
 }
 
 static const char *get_file_state(const Row *row)
@@ -63,19 +63,18 @@ static const Column columns[] = {
     {"FILE", 0, "file", get_file},
 };
 
-static bool is_file_ok(const PoolFile *file)
+static bool is_file_ok(const Ctl *ctl, const PoolFile *file)
 {
     _cleanup_(config_issues_done) ConfigIssues issues = {0};
     _cleanup_(pool_config_freep) PoolConfig *config = NULL;
 
-    return config_check_pool_name(file->name) == 0 &&
-           config_load(file->path, file->name, &issues, &config) == 0;
+    return pool_file_load(ctl, file, &issues, &config) == 0;
 }
 
 /* units NULL: nobody to ask. */
-static Row make_row(const PoolFile *file, Units *units)
+static Row make_row(const Ctl *ctl, const PoolFile *file, Units *units)
 {
-    Row row = {.file = file, .file_ok = is_file_ok(file)};
+    Row row = {.file = file, .file_ok = is_file_ok(ctl, file)};
 
     strcpy(row.socket.active, "unknown");
     strcpy(row.service.active, "unknown");
@@ -125,7 +124,7 @@ static int print_all(const Ctl *ctl, Buffer *b, const PoolFiles *files, Units *u
     int r = ctl->json ? buffer_append(b, "[", 1) : print_row(b, NULL);
 
     for (size_t i = 0; r == 0 && i < files->n; i++) {
-        Row row = make_row(&files->items[i], units);
+        Row row = make_row(ctl, &files->items[i], units);
 
         r = ctl->json ? print_json(b, &row, i == 0) : print_row(b, &row);
     }
@@ -139,13 +138,13 @@ int verb_list(const Ctl *ctl, int n, char **operands)
     _cleanup_pool_files_ PoolFiles files = {0};
     _cleanup_(units_closep) Units *units = NULL;
     _cleanup_buffer_ Buffer b = {0};
-    int r = pool_files_add_folder(&files, ctl->config_dir);
+    int r = pool_files_add_folders(&files, ctl->config_dir);
 
     if (r < 0) {
-        ctl_complain("folder of pool files %s: %s", ctl->config_dir, strerror(-r));
+        ctl_complain("folders of pool files %s: %s", ctl->config_dir, strerror(-r));
         return EXIT_STATUS_FAILURE;
     }
-    r = units_open(&units);
+    r = units_open(&units, ctl->user);
     if (r < 0)
         ctl_complain("systemd cannot be asked (%s), ignoring: the state of units is unknown",
                      strerror(-r));

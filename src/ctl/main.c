@@ -1,6 +1,7 @@
 #include "base/exit_status.h"
 #include "ctl/capabilities.h"
 #include "ctl/ctl.h"
+#include "ctl/places.h"
 #include "link/control.h"
 
 #include <errno.h>
@@ -9,32 +10,73 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Options that only some verbs have. */
+enum {
+    TAKES_JSON = 1 << 0,
+    TAKES_FULL = 1 << 1,
+    TAKES_VERBOSE = 1 << 2,
+    TAKES_ALL = 1 << 3,
+    TAKES_DRY_RUN = 1 << 4,
+    TAKES_RESTART = 1 << 5,
+    TAKES_FORCE = 1 << 6,
+    TAKES_UNDO = 1 << 7,
+};
+
+static const char *const taken_names[] = {"--output=json", "--full",    "--verbose", "--all",
+                                          "--dry-run",     "--restart", "--force",   "--undo"};
+
 typedef struct Verb {
     const char *name;
     const char *operands;
     const char *help;
-    int min, max; /* operands; max -1: any number */
-    bool json, full;
+    int min, max;   /* operands; max -1: any number */
+    unsigned takes; /* TAKES_… */
     int (*run)(const Ctl *ctl, int n, char **operands);
 } Verb;
 
 static const Verb verbs[] = {
-    {"check", "[POOL|FILE]...", "Read pool files and print what is wrong in them", 0, -1, false,
-     false, verb_check},
-    {"list", "", "List the pools and the state of their units", 0, 0, true, false, verb_list},
-    {"status", "POOL", "Show what a running pool is doing", 1, 1, true, true, verb_status},
-    {"reload", "POOL...", "Make pools read their files again; waits for the outcome", 1, -1, false,
-     false, verb_reload},
+    {"apply", "POOL... | --all", "Give the units of pools what their files ask for", 0, -1,
+     TAKES_ALL | TAKES_DRY_RUN | TAKES_RESTART, verb_apply},
+    {"check", "[POOL|FILE]...", "Print what is wrong in pool files, or between them and units", 0,
+     -1, TAKES_VERBOSE, verb_check},
+    {"import", "PATH... | --undo", "Take over pool files of PHP-FPM", 0, -1,
+     TAKES_DRY_RUN | TAKES_FORCE | TAKES_UNDO, verb_import},
+    {"list", "", "List the pools and the state of their units", 0, 0, TAKES_JSON, verb_list},
+    {"reload", "POOL...", "Make pools read their files again; waits for the outcome", 1, -1, 0,
+     verb_reload},
+    {"show", "POOL", "Print what is in force, and where it was said", 1, 1, TAKES_JSON, verb_show},
+    {"status", "POOL", "Show what a running pool is doing", 1, 1, TAKES_JSON | TAKES_FULL,
+     verb_status},
 };
 
-enum { OPTION_CONFIG_DIR = 256, OPTION_CONTROL_DIR, OPTION_LIBEXEC_DIR, OPTION_FULL };
+enum {
+    OPTION_CONFIG_DIR = 256,
+    OPTION_CONTROL_DIR,
+    OPTION_LIBEXEC_DIR,
+    OPTION_UNIT_DIR,
+    OPTION_FULL,
+    OPTION_ALL,
+    OPTION_DRY_RUN,
+    OPTION_RESTART,
+    OPTION_FORCE,
+    OPTION_UNDO,
+    OPTION_USER,
+};
 
 static const struct option options[] = {
     {"config-dir", required_argument, NULL, OPTION_CONFIG_DIR},
     {"control-dir", required_argument, NULL, OPTION_CONTROL_DIR},
     {"libexec-dir", required_argument, NULL, OPTION_LIBEXEC_DIR},
+    {"unit-dir", required_argument, NULL, OPTION_UNIT_DIR},
     {"output", required_argument, NULL, 'o'},
     {"full", no_argument, NULL, OPTION_FULL},
+    {"verbose", no_argument, NULL, 'v'},
+    {"all", no_argument, NULL, OPTION_ALL},
+    {"dry-run", no_argument, NULL, OPTION_DRY_RUN},
+    {"restart", no_argument, NULL, OPTION_RESTART},
+    {"force", no_argument, NULL, OPTION_FORCE},
+    {"undo", no_argument, NULL, OPTION_UNDO},
+    {"user", no_argument, NULL, OPTION_USER},
     {"help", no_argument, NULL, 'h'},
     {"version", no_argument, NULL, 'V'},
     {0},
@@ -74,13 +116,22 @@ static int print_help(void)
 {
     puts("Usage: fpmctl [OPTION]... VERB [OPERAND]...\n\nLook after FastCGI pools of fpmd.\n");
     for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
-        printf("  %-7s%-17s%s\n", verbs[i].name, verbs[i].operands, verbs[i].help);
+        printf("  %-7s%-18s%s\n", verbs[i].name, verbs[i].operands, verbs[i].help);
     puts("\n"
-         "  -o, --output=text|json   of list and status\n"
+         "      --user               the pools of your own, under systemctl --user\n"
+         "  -o, --output=text|json   of list, show and status\n"
+         "  -v, --verbose            check: say what becomes of every directive\n"
          "      --full               status: the workers, too\n"
-         "      --config-dir=DIR     folder of the pool files (" FPMD_CONFIG_DIR ")\n"
+         "      --all                apply: every pool that has a file\n"
+         "      --dry-run            apply, import: only say what would be changed\n"
+         "      --restart            apply: restart running pools whose units have changed\n"
+         "      --force              import: replace files that are there already\n"
+         "      --undo               import: take back the last one\n"
+         "      --config-dir=DIR[:DIR]  folders of the pool files, the most important first\n"
+         "                           (" FPMD_CONFIG_FOLDERS ")\n"
          "      --control-dir=DIR    folder of the control sockets (" CONTROL_DIR ")\n"
          "      --libexec-dir=DIR    folder of the runtimes (" FPMD_LIBEXEC_DIR ")\n"
+         "      --unit-dir=DIR       folder for drop-ins of units (" UNIT_DIR ")\n"
          "  -h, --help\n"
          "      --version\n"
          "\n"
@@ -94,47 +145,90 @@ static int print_version(void)
     return EXIT_STATUS_OK;
 }
 
-static const char *from_environment(const char *name, const char *otherwise)
+static int take_output(const char *word, unsigned *given)
 {
-    const char *value = getenv(name);
+    if (strcmp(word, "json") == 0)
+        *given |= TAKES_JSON;
+    else if (strcmp(word, "text") == 0)
+        *given &= ~(unsigned)TAKES_JSON;
+    else {
+        ctl_complain("--output=%s: text or json is expected", word);
+        return EXIT_STATUS_USAGE;
+    }
+    return -1;
+}
 
-    return value && *value ? value : otherwise;
+/* One option. Returns -1 to go on, else the exit status. */
+static int take_option(Ctl *ctl, int c, unsigned *given)
+{
+    switch (c) {
+    case OPTION_CONFIG_DIR:
+        ctl->config_dir = optarg;
+        return -1;
+    case OPTION_CONTROL_DIR:
+        ctl->control_dir = optarg;
+        return -1;
+    case OPTION_LIBEXEC_DIR:
+        ctl->libexec_dir = optarg;
+        return -1;
+    case OPTION_UNIT_DIR:
+        ctl->unit_dir = optarg;
+        return -1;
+    case OPTION_FULL:
+        *given |= TAKES_FULL;
+        return -1;
+    case OPTION_ALL:
+        *given |= TAKES_ALL;
+        return -1;
+    case OPTION_DRY_RUN:
+        *given |= TAKES_DRY_RUN;
+        return -1;
+    case OPTION_RESTART:
+        *given |= TAKES_RESTART;
+        return -1;
+    case OPTION_FORCE:
+        *given |= TAKES_FORCE;
+        return -1;
+    case OPTION_UNDO:
+        *given |= TAKES_UNDO;
+        return -1;
+    case OPTION_USER:
+        ctl->user = true;
+        return -1;
+    case 'v':
+        *given |= TAKES_VERBOSE;
+        return -1;
+    case 'o':
+        return take_output(optarg, given);
+    case 'h':
+        return print_help();
+    case 'V':
+        return print_version();
+    default:
+        return EXIT_STATUS_USAGE;
+    }
 }
 
 /* Returns -1 when a verb is to run, else the exit status. */
-static int parse_options(Ctl *ctl, int argc, char **argv)
+static int parse_options(Ctl *ctl, int argc, char **argv, unsigned *ret_given)
 {
-    int c;
+    unsigned given = 0;
+    int c, status;
 
-    while ((c = getopt_long(argc, argv, "o:h", options, NULL)) >= 0) {
-        switch (c) {
-        case OPTION_CONFIG_DIR:
-            ctl->config_dir = optarg;
-            break;
-        case OPTION_CONTROL_DIR:
-            ctl->control_dir = optarg;
-            break;
-        case OPTION_LIBEXEC_DIR:
-            ctl->libexec_dir = optarg;
-            break;
-        case OPTION_FULL:
-            ctl->full = true;
-            break;
-        case 'o':
-            ctl->json = strcmp(optarg, "json") == 0;
-            if (!ctl->json && strcmp(optarg, "text") != 0) {
-                ctl_complain("--output=%s: text or json is expected", optarg);
-                return EXIT_STATUS_USAGE;
-            }
-            break;
-        case 'h':
-            return print_help();
-        case 'V':
-            return print_version();
-        default:
-            return EXIT_STATUS_USAGE;
-        }
+    while ((c = getopt_long(argc, argv, "o:vh", options, NULL)) >= 0) {
+        status = take_option(ctl, c, &given);
+        if (status >= 0)
+            return status;
     }
+    ctl->json = given & TAKES_JSON;
+    ctl->full = given & TAKES_FULL;
+    ctl->verbose = given & TAKES_VERBOSE;
+    ctl->all = given & TAKES_ALL;
+    ctl->dry_run = given & TAKES_DRY_RUN;
+    ctl->restart = given & TAKES_RESTART;
+    ctl->force = given & TAKES_FORCE;
+    ctl->undo = given & TAKES_UNDO;
+    *ret_given = given;
     return -1;
 }
 
@@ -146,12 +240,14 @@ static const Verb *find_verb(const char *name)
     return NULL;
 }
 
-static int run_verb(const Ctl *ctl, int n, char **words)
+static int run_verb(const Ctl *ctl, unsigned given, int n, char **words)
 {
     const Verb *verb;
 
     if (n == 0) {
-        ctl_complain("a verb is missing: check, list, status or reload; --help tells more");
+        ctl_complain(
+            "a verb is missing: apply, check, import, list, reload, show or status; --help tells "
+            "more");
         return EXIT_STATUS_USAGE;
     }
     verb = find_verb(words[0]);
@@ -159,9 +255,9 @@ static int run_verb(const Ctl *ctl, int n, char **words)
         ctl_complain("unknown verb '%s'; --help lists them", words[0]);
         return EXIT_STATUS_USAGE;
     }
-    if ((ctl->json && !verb->json) || (ctl->full && !verb->full)) {
-        ctl_complain("%s has no option %s", verb->name,
-                     ctl->json && !verb->json ? "--output=json" : "--full");
+    given &= ~verb->takes;
+    if (given) {
+        ctl_complain("%s has no option %s", verb->name, taken_names[__builtin_ctz(given)]);
         return EXIT_STATUS_USAGE;
     }
     if (n - 1 < verb->min || (verb->max >= 0 && n - 1 > verb->max)) {
@@ -174,17 +270,17 @@ static int run_verb(const Ctl *ctl, int n, char **words)
 
 int main(int argc, char **argv)
 {
-    Ctl ctl = {
-        .config_dir = from_environment("FPMD_CONFIG_DIR", FPMD_CONFIG_DIR),
-        .control_dir = from_environment("FPMD_CONTROL_DIR", CONTROL_DIR),
-        .libexec_dir = FPMD_LIBEXEC_DIR,
-    };
+    Ctl ctl = {.libexec_dir = FPMD_LIBEXEC_DIR};
+    unsigned given = 0;
     int r = capabilities_drop();
 
     if (r < 0) {
         ctl_complain("cannot give up capabilities: %s", strerror(-r));
         return EXIT_STATUS_CAPABILITIES;
     }
-    r = parse_options(&ctl, argc, argv);
-    return r >= 0 ? r : run_verb(&ctl, argc - optind, argv + optind);
+    r = parse_options(&ctl, argc, argv, &given);
+    if (r >= 0)
+        return r;
+    r = places_fill(&ctl);
+    return r >= 0 ? r : run_verb(&ctl, given, argc - optind, argv + optind);
 }

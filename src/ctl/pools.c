@@ -1,9 +1,9 @@
 #include "ctl/pools.h"
+#include "conf/folders.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define SUFFIX ".conf"
 
@@ -17,72 +17,85 @@ void pool_files_done(PoolFiles *files)
     *files = (PoolFiles){0};
 }
 
-/* Takes over both texts, also when it fails; either may be NULL for lack of memory. */
-static int add(PoolFiles *files, char *name_taken, char *path_taken)
+/* Takes over both texts, also when it fails; name may be NULL for lack of memory. */
+static int add(PoolFiles *files, char *name_taken, char *path_taken, bool by_path)
 {
     _cleanup_free_ char *name = name_taken, *path = path_taken;
     PoolFile *grown;
 
-    if (!name || !path)
+    if (!name)
         return -ENOMEM;
     grown = reallocarray(files->items, files->n + 1, sizeof(*grown));
     if (!grown)
         return -ENOMEM;
     files->items = grown;
-    files->items[files->n++] = (PoolFile){TAKE_PTR(name), TAKE_PTR(path)};
+    files->items[files->n++] = (PoolFile){TAKE_PTR(name), TAKE_PTR(path), by_path};
     return 0;
-}
-
-static char *join(const char *dir, const char *name, const char *suffix)
-{
-    char *path;
-
-    return asprintf(&path, "%s/%s%s", dir, name, suffix) < 0 ? NULL : path;
-}
-
-static bool has_suffix(const char *name)
-{
-    size_t n = strlen(name);
-
-    return n > strlen(SUFFIX) && strcmp(name + n - strlen(SUFFIX), SUFFIX) == 0;
 }
 
 static char *stem(const char *path)
 {
     const char *slash = strrchr(path, '/');
     const char *name = slash ? slash + 1 : path;
+    size_t n = strlen(name), suffix = strlen(SUFFIX);
 
-    return strndup(name, strlen(name) - (has_suffix(name) ? strlen(SUFFIX) : 0));
+    return strndup(name, n > suffix && strcmp(name + n - suffix, SUFFIX) == 0 ? n - suffix : n);
 }
 
-int pool_files_add_pool(PoolFiles *files, const char *dir, const char *pool)
+int pool_files_add_pool(PoolFiles *files, const char *folders, const char *pool)
 {
-    return add(files, strdup(pool), join(dir, pool, SUFFIX));
+    char *path;
+
+    if (config_find_pool(folders, pool, &path) < 0)
+        path = NULL;
+    return add(files, strdup(pool), path, false);
 }
 
 int pool_files_add_path(PoolFiles *files, const char *path)
 {
-    return add(files, stem(path), strdup(path));
+    char *copy = strdup(path);
+
+    return copy ? add(files, stem(path), copy, true) : -ENOMEM;
 }
 
-static int is_pool_file(const struct dirent *entry)
+/* Without any of the folders the option is likely wrong. */
+static bool has_folder(const char *folders)
 {
-    return entry->d_name[0] != '.' && has_suffix(entry->d_name);
+    _cleanup_free_ char *copy = strdup(folders);
+    char *state = NULL;
+
+    if (!copy)
+        return true;
+    for (char *p = strtok_r(copy, ":", &state); p; p = strtok_r(NULL, ":", &state))
+        if (access(p, F_OK) == 0 || errno != ENOENT)
+            return true;
+    return false;
 }
 
-int pool_files_add_folder(PoolFiles *files, const char *dir)
+int pool_files_add_folders(PoolFiles *files, const char *folders)
 {
-    struct dirent **entries = NULL;
-    int n, r = 0;
+    char **names;
+    size_t n;
+    int r = config_list_pools(folders, &names, &n);
 
-    n = scandir(dir, &entries, is_pool_file, alphasort);
-    if (n < 0)
-        return -errno;
-    for (int i = 0; i < n; i++) {
-        if (r == 0)
-            r = add(files, stem(entries[i]->d_name), join(dir, entries[i]->d_name, ""));
-        free(entries[i]);
+    if (r < 0)
+        return r;
+    for (size_t i = 0; r == 0 && i < n; i++)
+        r = pool_files_add_pool(files, folders, names[i]);
+    config_free_names(names, n);
+    return r == 0 && n == 0 && !has_folder(folders) ? -ENOENT : r;
+}
+
+int pool_file_load(const Ctl *ctl, const PoolFile *file, ConfigIssues *issues, PoolConfig **ret)
+{
+    if (config_check_pool_name(file->name) < 0) {
+        config_issues_add(issues, CONFIG_ERROR, file->path ? file->path : file->name, 0, NULL,
+                          "'%s' cannot be the name of a pool: 1 to 64 letters, digits, '_', '.' "
+                          "and '-' are expected, the first none of the last two",
+                          file->name);
+        return -EINVAL;
     }
-    free(entries);
-    return r;
+    if (file->by_path)
+        return config_load_to_check(file->path, file->name, issues, ret);
+    return config_load_pool(ctl->config_dir, file->name, issues, ret);
 }

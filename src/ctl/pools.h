@@ -1,14 +1,15 @@
 #pragma once
 
 /*
- * Pool files: DIR/NAME.conf is the file of pool NAME.
+ * Pool files: NAME.conf of the configuration folders is the file of pool NAME.
  */
 
-#include "base/macro.h"
+#include "ctl/ctl.h"
 
 typedef struct PoolFile {
     char *name;
-    char *path;
+    char *path;   /* NULL: none was found */
+    bool by_path; /* only this file counts, not folders and drop-ins */
 } PoolFile;
 
 typedef struct PoolFiles {
@@ -19,11 +20,16 @@ typedef struct PoolFiles {
 void pool_files_done(PoolFiles *files);
 #define _cleanup_pool_files_ _cleanup_(pool_files_done)
 
-/** Adds the file of a pool below dir. 0 or -ENOMEM. */
-int pool_files_add_pool(PoolFiles *files, const char *dir, const char *pool);
+/** Adds the pool of that name, whether there is a file or not. 0 or -ENOMEM. */
+int pool_files_add_pool(PoolFiles *files, const char *folders, const char *pool);
 
 /** Adds a file; the pool's name is the stem of the path. 0 or -ENOMEM. */
 int pool_files_add_path(PoolFiles *files, const char *path);
 
-/** Adds every *.conf of a folder that is not hidden, sorted by name. 0 or -errno. */
-int pool_files_add_folder(PoolFiles *files, const char *dir);
+/** Adds every pool of the folders that is not masked, sorted by name. 0 or -errno; -ENOENT: none of
+ * the folders exists. */
+int pool_files_add_folders(PoolFiles *files, const char *folders);
+
+/** Reads the file of a pool, with its drop-ins. Returns and issues as config_load_to_check(); a
+ * name that no pool can have is an error, too. */
+int pool_file_load(const Ctl *ctl, const PoolFile *file, ConfigIssues *issues, PoolConfig **ret);

@@ -1,12 +1,14 @@
 #include "base/exit_status.h"
 #include "base/fd.h"
 #include "conf/config.h"
-#include "ctl/ctl.h"
+#include "ctl/compare.h"
+#include "ctl/pools.h"
 #include "link/control.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static bool reload(const Ctl *ctl, const char *pool)
 {
@@ -34,6 +36,27 @@ static bool reload(const Ctl *ctl, const char *pool)
     return true;
 }
 
+/* The reload has been done; what only the units could do is said besides. */
+static void warn_of_units(const Ctl *ctl, int n, char **operands)
+{
+    _cleanup_(units_closep) Units *units = NULL;
+
+    /* As ExecReload= of a pool it is the manager that looks, and that knows whose the units are. */
+    if ((geteuid() != 0 && !ctl->user) || units_open(&units, ctl->user) < 0)
+        return;
+    for (int i = 0; i < n; i++) {
+        _cleanup_(config_issues_done) ConfigIssues loading = {0}, issues = {0};
+        _cleanup_(pool_config_freep) PoolConfig *c = NULL;
+        _cleanup_buffer_ Buffer b = {0};
+        PoolFile file = {.name = operands[i]};
+
+        if (pool_file_load(ctl, &file, &loading, &c) == 0 &&
+            compare_units(ctl, units, c, &issues) == 0 && ctl_write_issues(&b, &issues) == 0 &&
+            b.size > 0)
+            fwrite(b.data, 1, b.size, stderr);
+    }
+}
+
 int verb_reload(const Ctl *ctl, int n, char **operands)
 {
     bool all = true;
@@ -45,5 +68,6 @@ int verb_reload(const Ctl *ctl, int n, char **operands)
         }
     for (int i = 0; i < n; i++)
         all = reload(ctl, operands[i]) && all;
+    warn_of_units(ctl, n, operands);
     return all && fflush(stdout) == 0 ? EXIT_STATUS_OK : EXIT_STATUS_FAILURE;
 }

@@ -75,7 +75,7 @@ static int show_stopped(const Ctl *ctl, const char *pool)
 {
     _cleanup_(units_closep) Units *units = NULL;
     UnitState state;
-    int r = units_open(&units);
+    int r = units_open(&units, ctl->user);
 
     if (r == 0)
         r = units_get(units, pool, "socket", &state);

@@ -1,0 +1,26 @@
+#pragma once
+
+/*
+ * Writing the drop-ins that pool files ask for, below /etc/systemd/system.
+ */
+
+#include "ctl/ctl.h"
+
+/* The name of our drop-ins: fpmd@POOL.socket.d/50-pool-file.conf. */
+#define APPLY_DROPIN "50-pool-file.conf"
+
+typedef struct ApplyOptions {
+    const char *unit_dir; /* NULL: that of ctl, /etc/systemd/system */
+    bool dry_run;         /* only say what would be written */
+    bool no_reload;       /* leave daemon-reload and advice to the caller */
+    bool restart;         /* restart running units whose settings changed */
+    char *const *gone;    /* pools without a file, which lose their drop-ins */
+    size_t n_gone;
+} ApplyOptions;
+
+/**
+ * Brings the drop-ins of these pools to what their files ask for: writes, replaces, removes; says
+ * on stdout what was done. One daemon-reload at the end if anything changed. Pools whose files have
+ * errors are complained of and passed over. Returns the exit status.
+ */
+int apply_pools(const Ctl *ctl, const ApplyOptions *options, char *const *pools, size_t n);

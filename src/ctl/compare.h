@@ -1,0 +1,37 @@
+#pragma once
+
+/*
+ * Pool files against the units that systemd has loaded.
+ */
+
+#include "ctl/ctl.h"
+#include "ctl/units.h"
+#include "unit/wants.h"
+
+/** Adds a warning for each setting that the pool's file asks of its units and that they do not
+ * have, and for units that run with former settings. Also adds what a unit file cannot say. 0, or
+ * -errno when systemd did not answer. */
+int compare_units(const Ctl *ctl, Units *units, const PoolConfig *c, ConfigIssues *issues);
+
+/** Whether somebody has changed the service of a pool, or of all, from how it was shipped. */
+bool compare_has_dropins(const Ctl *ctl, const char *pool);
+
+/** The user that the service unit names (User=), NULL: the manager's. The caller frees. 0 or
+ * -errno.
+ */
+int compare_user(Units *units, const char *pool, char **ret_user);
+
+/**
+ * For directives that systemd does: what the unit has comes into the warning that the file's reader
+ * gave. Those that it has as the file says are moved to notes, as lines of text. units NULL: there
+ * is nobody to ask. verbose: notes on all other directives of the file, too. 0 or -ENOMEM.
+ */
+int fates_tell(Units *units, const PoolConfig *c, bool verbose, ConfigIssues *issues,
+               Buffer *notes);
+
+/** Warns of a sendmail that works by being set-id, which no_new_privs of the units turns off. */
+void sendmail_check(const PoolConfig *c, ConfigIssues *issues);
+
+/** Warns of paths that are shown to the service by way of symbolic links, which a bind mount does
+ * not follow later. */
+void links_check(const PoolConfig *c, const UnitSettings *s, ConfigIssues *issues);

@@ -1,0 +1,77 @@
+#pragma once
+
+/*
+ * What an import wrote, so that it can be taken back: CONFIG_DIR/.import/NUMBER/record, and copies
+ * of what it replaced beside it. For root alone. Each import that writes anything has a number of
+ * its own; the highest is the last.
+ *
+ * The record says first what is about to be done, so that also an import that was cut off can be
+ * taken back.
+ */
+
+#include "ctl/import_texts.h"
+
+#include <sys/types.h>
+
+#define RECORD_FOLDER ".import"
+
+typedef struct Record {
+    char *base;   /* CONFIG_DIR/.import */
+    char *folder; /* of this import, NULL: not begun */
+    unsigned n_copies;
+} Record;
+
+typedef enum RecordKind {
+    RECORD_CREATED,  /* a file that was not there */
+    RECORD_REPLACED, /* a file; its earlier content is a copy beside the record */
+    RECORD_REMOVED,  /* a file; its content is a copy beside the record */
+    RECORD_POOL,     /* path is the name of a pool */
+    _RECORD_KIND_MAX,
+} RecordKind;
+
+typedef struct RecordLine {
+    RecordKind kind;
+    uint64_t hash; /* of what was written */
+    size_t size;
+    unsigned copy; /* 0: none */
+    mode_t mode;   /* of the file before */
+    char *path;
+} RecordLine;
+
+typedef struct RecordLines {
+    RecordLine *items;
+    size_t n;
+} RecordLines;
+
+void record_done(Record *record);
+void record_lines_done(RecordLines *lines);
+
+/** For config_dir; nothing is written yet. 0 or -ENOMEM. */
+int record_init(Record *record, const char *config_dir);
+
+/** Adds a line and sees to it that it is on disk. The first call makes the folder. data is what the
+ * file will have (NULL: it will be removed), earlier what it has (NULL: it is not there). 0 or
+ * -errno. */
+int record_add_file(Record *record, const char *path, const void *data, size_t n,
+                    const void *earlier, size_t n_earlier);
+int record_add_pool(Record *record, const char *pool);
+
+/** Opens the last import. 0, -ENOENT: there is none, or another -errno. */
+int record_open_last(Record *record);
+
+/** Its lines in order; those that cannot be read as such end the reading with -EBADMSG. */
+int record_read(const Record *record, RecordLines *ret);
+
+/** Whether the file is as the import left it, or as it was before. */
+bool record_is_unchanged(const RecordLine *line);
+
+/** The earlier content of a replaced file. 0 or -errno. */
+int record_read_copy(const Record *record, const RecordLine *line, char **ret, size_t *ret_n);
+
+/** Replaces the record by the lines that are still to be taken back; none: removes it. 0 or
+ * -errno. */
+int record_finish(const Record *record, const RecordLine *const *kept, size_t n);
+
+/** Writes a file as a whole or not at all: a temporary one beside it, which then gets its name. 0
+ * or -errno. */
+int record_write_file(const char *path, const void *data, size_t n, mode_t mode);
