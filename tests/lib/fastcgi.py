@@ -100,11 +100,12 @@ class Response:
 
 
 class Connection:
-    """One connection to a pool: address is a path or a (host, port) pair."""
+    """One connection to a pool: address is a path or a (host, port) pair; source an own address."""
 
-    def __init__(self, address, timeout=20):
+    def __init__(self, address, timeout=20, source=None):
         if isinstance(address, tuple):
-            self.socket = socket.create_connection(address, timeout)
+            self.socket = socket.create_connection(address, timeout,
+                                                   source_address=(source, 0) if source else None)
         else:
             self.socket = socket.socket(socket.AF_UNIX)
             self.socket.settimeout(timeout)

@@ -274,6 +274,11 @@ class _Result(unittest.TestResult):
             print("---- the guest's journal since the case began\n"
                   + booted.log_tail(since=getattr(test, "since", None)) + "----", flush=True)
 
+    def addSubTest(self, test, subtest, error):
+        """unittest calls addSuccess() only for a test without a failing part."""
+        if error:
+            self.addFailure(test, error)
+
     def addError(self, test, error):
         if not self._start:
             self._start = time.monotonic()

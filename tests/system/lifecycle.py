@@ -2,7 +2,9 @@
 
 import contextlib
 import json
+import os
 import re
+import signal
 import socket
 import threading
 import time
@@ -264,6 +266,18 @@ class Lifecycle(GuestCase):
         self.assertEqual(result["failed"], 0, result)
         self.assertEqual(self.status("reload")["generation"], 4)
         self.wait_record(POOL="reload", MESSAGE_ID=message_id("POOL_RELOADED"))
+
+    def test_the_signals_of_old_scripts(self):
+        """USR2 reloads as under PHP-FPM; USR1, with which logs are rotated, does no harm."""
+        self.pool("signals", children=1)
+        self.ask("signals", "/hello.php")
+        manager, _, before = self.pids("signals")
+        os.kill(manager, signal.SIGUSR1)
+        self.assertTrue(self.ask("signals", "/hello.php").text)
+        self.assertEqual(self.pids("signals"), (manager, self.pids("signals")[1], before))
+        os.kill(manager, signal.SIGUSR2)
+        wait_until(lambda: self.pids("signals")[2] not in ([], before), 5, "new workers")
+        self.assertEqual(self.pids("signals")[0], manager)
 
     def test_a_reload_lets_old_requests_finish(self):
         self.pool("old", children=2)

@@ -1,0 +1,100 @@
+"""What scripts see of the request: variables, headers, auth, queries, cookies."""
+
+import base64
+
+from differential.compare import Ask, Case, params
+
+
+def seen(name, pool="plain", differs=None, **given):
+    return Case(name, [Ask(params(**given))], pool, differs=differs or {})
+
+
+def basic(text):
+    return "Basic " + base64.b64encode(text.encode("latin-1")).decode()
+
+
+CASES = [
+    seen("get"),
+    seen("http 2 protocol", SERVER_PROTOCOL="HTTP/2.0"),
+    seen("https", HTTPS="on", REQUEST_SCHEME="https", SERVER_PORT="443"),
+    seen("method post without body", method="POST"),
+    seen("method put", method="PUT"),
+    seen("method unknown", method="FROBNICATE"),
+    seen("method in lower case", method="get"),
+    seen("method options", method="OPTIONS"),
+    seen("method trace", method="TRACE"),
+    seen("query", query="a=1&b[]=2&b[]=3&c[x][y]=4&d"),
+    seen("query encoded", query="a=%C3%A4+b&%5Bx%5D=1&a.b=1&a%20c=2"),
+    seen("query bad encoding", query="a=%zz%&b=%e4%00z"),
+    seen("query twice", query="a=1&a=2"),
+    seen("query only plus", query="a+b+c"),
+    seen("query many", query="&".join(f"v{i}={i}" for i in range(1500))),
+    seen("query long", differs={"answer": "pairs-across-records",
+                                "connection": "pairs-across-records"}, query="a=" + "x" * 100000),
+    seen("query absent", QUERY_STRING=None),
+    seen("query with brackets", query="a[=1&b]=2&c[[d]=3&[e]=4&f[g[h]]=5"),
+    seen("query superglobal names", query="GLOBALS=1&_SERVER[x]=2&this=3&argv=4"),
+    seen("cookies", HTTP_COOKIE="a=1; b=%20x; c[d]=2; a=3; e; =f; g=h=i"),
+    seen("cookies bad", HTTP_COOKIE=";;; , a.b=1;__Host-x=1; ..Secure-y=2"),
+    seen("cookie empty", HTTP_COOKIE=""),
+    seen("headers of the request", HTTP_ACCEPT="text/html", HTTP_ACCEPT_LANGUAGE="de,en;q=0.5",
+         HTTP_X_FORWARDED_FOR="198.51.100.1", HTTP_UPPER_CASE="A", HTTP_x_lower="b"),
+    seen("header empty in request", HTTP_X_EMPTY=""),
+    seen("header with digits", HTTP_X_2_FAST="1", HTTP_DNT="1"),
+    seen("header name odd", **{"HTTP_": "nameless", "HTTP__X": "under", "HTTP_X_": "end",
+                               "HTTP_A__B": "two"}),
+    seen("header name strange bytes", **{"HTTP_X.Y": "dot", "HTTP_X Y": "blank", "HTTP_X[Y]": "br"}),
+    seen("header value bytes", HTTP_X_LATIN=b"caf\xe9", HTTP_X_CONTROL=b"\x01\x7f"),
+    seen("header value with nul", differs={"json.*": "nul-bytes"}, HTTP_X_NUL=b"one\0two"),
+    seen("variable name with nul", differs={"json.headers.*": "nul-bytes"}, **{"HTTP_X\0Y": "z"}),
+    seen("header long value", HTTP_X_LONG="v" * 40000),
+    seen("headers hundreds", **{f"HTTP_X_N{i}": str(i) for i in range(300)}),
+    seen("header name long", **{"HTTP_" + "A" * 300: "x"}),
+    seen("header proxy", HTTP_PROXY="http://evil.example:1"),
+    seen("header content type beside the variable", CONTENT_TYPE="text/a", HTTP_CONTENT_TYPE="text/b"),
+    seen("header content length beside the variable", HTTP_CONTENT_LENGTH="7"),
+    seen("header content type alone", HTTP_CONTENT_TYPE="text/b"),
+    seen("content type without body", CONTENT_TYPE="text/plain"),
+    seen("header expect", HTTP_EXPECT="100-continue"),
+    seen("header range", HTTP_RANGE="bytes=0-1"),
+    seen("header if modified since", HTTP_IF_MODIFIED_SINCE="Sat, 29 Oct 1994 19:43:31 GMT"),
+    seen("header connection", HTTP_CONNECTION="close"),
+    seen("header transfer encoding", HTTP_TRANSFER_ENCODING="chunked"),
+    seen("auth basic", HTTP_AUTHORIZATION=basic("user:pass:word")),
+    seen("auth basic empty password", HTTP_AUTHORIZATION=basic("user:")),
+    seen("auth basic no colon", HTTP_AUTHORIZATION=basic("user")),
+    seen("auth basic empty", HTTP_AUTHORIZATION="Basic "),
+    seen("auth basic bad base64", HTTP_AUTHORIZATION="Basic !!!"),
+    seen("auth basic in lower case", HTTP_AUTHORIZATION=basic("a:b").replace("Basic", "basic")),
+    seen("auth basic latin1", HTTP_AUTHORIZATION=basic("us\xe9r:p\xe4ss")),
+    seen("auth digest", HTTP_AUTHORIZATION='Digest username="x", realm="y"'),
+    seen("auth digest empty", HTTP_AUTHORIZATION="Digest "),
+    seen("auth bearer", HTTP_AUTHORIZATION="Bearer token"),
+    seen("auth nothing", HTTP_AUTHORIZATION=""),
+    seen("auth redirected", REDIRECT_HTTP_AUTHORIZATION=basic("a:b")),
+    seen("auth by the web server", REMOTE_USER="remote", AUTH_TYPE="Basic"),
+    seen("auth variables of the client", PHP_AUTH_USER="fake", PHP_AUTH_PW="fake"),
+    Case("auth not for the next request", [
+        Ask(params(HTTP_AUTHORIZATION=basic("a:b")), keep=True), Ask(params(), keep=True)]),
+    Case("variables not for the next request", [
+        Ask(params(HTTP_X_ONE="1", query="a=1", HTTP_COOKIE="c=1"), keep=True),
+        Ask(params(), keep=True)]),
+    seen("variable PHP_SELF given", PHP_SELF="/faked"),
+    seen("variable argv given", argv="1", argc="2"),
+    seen("variable USER given", USER="root", HOME="/root"),
+    seen("variable FCGI_ROLE given", FCGI_ROLE="FAKED"),
+    seen("variable PATH given", PATH="/evil"),
+    seen("variable REQUEST_TIME given", REQUEST_TIME="1"),
+    seen("variable with equal sign", **{"A=B": "c"}),
+    seen("variable nameless", **{"": "x"}),
+    seen("variable with number name", **{"0": "zero", "12": "twelve"}),
+    seen("variable with array name", **{"ARR[x]": "1", "ARR[y]": "2"}),
+    seen("variable with dots", **{"a.b": "1", "c d": "2"}),
+    seen("variable ORIG_PATH_INFO given", ORIG_PATH_INFO="/x", ORIG_SCRIPT_NAME="/y"),
+    seen("variable REDIRECT_STATUS absent", REDIRECT_STATUS=None),
+    seen("server name upper case", SERVER_NAME="WWW.Example"),
+    seen("argv registered", "egpcs", query="a+b+c"),
+    seen("argv registered with equal sign", "egpcs", query="a=1"),
+    seen("env array filled", "egpcs", HTTP_PROXY="http://evil"),
+    seen("cookie and get of the same name", "egpcs", query="n=g", HTTP_COOKIE="n=c"),
+]
