@@ -12,23 +12,20 @@
 
 static int set_rlimit(int resource, uint64_t value)
 {
-    struct rlimit limit = {.rlim_cur = (rlim_t)value, .rlim_max = (rlim_t)value};
+    rlim_t number = value == RLIMIT_UNLIMITED ? RLIM_INFINITY : (rlim_t)value;
+    struct rlimit limit = {.rlim_cur = number, .rlim_max = number};
 
+    /* Asked of the value, since RLIM_INFINITY and RLIMIT_KEEP are the same number. */
     if (value == RLIMIT_KEEP)
         return 0;
     return setrlimit((__rlimit_resource_t)resource, &limit) < 0 ? -errno : 0;
 }
 
-static uint64_t rlimit_value(uint64_t value)
-{
-    return value == RLIMIT_UNLIMITED ? RLIM_INFINITY : value;
-}
-
 static int set_rlimits(const Confinement *c)
 {
-    int r = set_rlimit(RLIMIT_NOFILE, rlimit_value(c->rlimit_files));
+    int r = set_rlimit(RLIMIT_NOFILE, c->rlimit_files);
 
-    return r < 0 ? r : set_rlimit(RLIMIT_CORE, rlimit_value(c->rlimit_core));
+    return r < 0 ? r : set_rlimit(RLIMIT_CORE, c->rlimit_core);
 }
 
 /* Without locked securebits a change of the uid from 0 would take the permitted set away. With them

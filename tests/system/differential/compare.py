@@ -210,6 +210,8 @@ def read_answer(answer, fields, prefix, case):
     if not answer.kinds and not answer.ended:
         fields[prefix + "answer"] = "none"
         return
+    if not answer.stdout:
+        fields[prefix + "answer"] = "no output"
     head, separator, body = settle(answer.stdout).partition(b"\r\n\r\n")
     fields[prefix + "headers"] = head.split(b"\r\n")
     fields[prefix + "head_end"] = bool(separator)
@@ -264,8 +266,9 @@ def finish(seen, fields, prefix):
 def differences(theirs, ours, only=()):
     """The fields that differ, as field → (of php-fpm, of fpmd)."""
     found = {}
-    # Where one of them gave no answer at all, that is the difference, and not each field of the other.
-    silent = [field[:-len("answer")] for field in set(theirs) | set(ours) if field.endswith("answer")]
+    # Where only one of them gave an answer, that is the difference, and not each field of it.
+    silent = [field[:-len("answer")] for field in set(theirs) | set(ours)
+              if field.endswith("answer") and theirs.get(field) != ours.get(field)]
     for field in sorted(set(theirs) | set(ours)):
         part_of_answer = not field.endswith(("answer", "connection", "rest"))
         if part_of_answer and any(field.startswith(prefix) for prefix in silent):

@@ -6,6 +6,7 @@ where a pool of fpmd takes them.
 
 import dataclasses
 import json
+import pathlib
 import re
 
 BASE = """[www]
@@ -53,7 +54,13 @@ def named(differs):
 
 NUMBERS = "numbers"
 
+DEBIAN = pathlib.Path("/etc/php/8.2/fpm")
+
 CASES = [
+    # ---- Debian's own files ----
+    whole("file of the package", (DEBIAN / "pool.d/www.conf").read_text()),
+    whole("global file of the package", re.sub("^include", ";include", (DEBIAN / "php-fpm.conf").read_text(),
+                                               flags=re.MULTILINE) + BASE),
     # ---- the dialect ----
     lines("nothing else"),
     lines("comment lines", "; text", "  ; text", ";pm = x"),

@@ -316,6 +316,22 @@ START_TEST(ordinary_user_confines)
 }
 END_TEST
 
+START_TEST(unlimited_is_not_kept)
+{
+    const Confinement c = {.rlimit_files = RLIMIT_KEEP, .rlimit_core = RLIMIT_UNLIMITED};
+    struct rlimit limit;
+
+    ck_assert_int_eq(getrlimit(RLIMIT_CORE, &limit), 0);
+    limit.rlim_cur = 0;
+    ck_assert_int_eq(setrlimit(RLIMIT_CORE, &limit), 0);
+    if (limit.rlim_max != RLIM_INFINITY)
+        return; /* nothing to raise to */
+    ck_assert_int_eq(confine_for_exec(&c), 0);
+    ck_assert_int_eq(getrlimit(RLIMIT_CORE, &limit), 0);
+    ck_assert(limit.rlim_cur == RLIM_INFINITY);
+}
+END_TEST
+
 START_TEST(failed_step_has_its_status)
 {
     const Confinement ids = {.set_ids = true,
@@ -362,6 +378,7 @@ static Suite *privileges_suite(void)
     tcase_add_test(t, what_is_not_there_cannot_be_kept);
     tcase_add_test(t, root_pool_has_no_capabilities);
     tcase_add_test(t, ordinary_user_confines);
+    tcase_add_test(t, unlimited_is_not_kept);
     tcase_add_test(t, failed_step_has_its_status);
     tcase_add_test(t, half_the_privileges_are_not_enough);
     suite_add_tcase(s, t);
