@@ -104,6 +104,18 @@ static bool is_same(const Item *item)
            memcmp(item->earlier, item->wanted.data, item->n_earlier) == 0;
 }
 
+/* The pool file that fpmd brings along is nobody's work, as long as it is as it came and no pool
+ * runs by it. */
+static bool is_as_shipped(const ImportPool *pool, const Item *item)
+{
+    _cleanup_free_ char *shipped = NULL;
+    size_t n = 0;
+
+    return !pool->is_running &&
+           fd_read_file(FPMD_SHIPPED_POOL, FILE_MAX_BYTES, &shipped, &n) == 0 &&
+           n == item->n_earlier && memcmp(shipped, item->earlier, n) == 0;
+}
+
 /* Decides what the import of the pool is. */
 static int judge(const Import *import, ImportPool *pool, const Items *items)
 {
@@ -117,7 +129,7 @@ static int judge(const Import *import, ImportPool *pool, const Items *items)
             continue;
         same = false;
         earlier |= item->earlier != NULL;
-        if (!item->earlier || import->ctl->force)
+        if (!item->earlier || import->ctl->force || (i == ITEM_POOL && is_as_shipped(pool, item)))
             continue;
         r = buffer_printf(&pool->issues,
                           "%s is there and differs; --force replaces it, and --undo "

@@ -190,8 +190,8 @@ class Migration(GuestCase):
         cls.before = cls.ask_all()
         cls.shipped = guest.path(f"{CONF_D}/www.conf").exists()
         cls.stock = guest.path(POOL_FILE).read_bytes()
-        cls.imported = guest.run("fpmctl", "import", "--force", "/etc/php/8.2/fpm/pool.d",
-                                 check=False)
+        # Without --force: the www.conf that fpmd brought along is as it came.
+        cls.imported = guest.run("fpmctl", "import", "/etc/php/8.2/fpm/pool.d", check=False)
 
     @classmethod
     def one(cls, port, method, path, headers, body):
