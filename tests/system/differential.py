@@ -43,6 +43,10 @@ NOT_SHOWN = {
     "counters": "needs idle kept connections: tools",
     "emergency-restart": "needs crashes: lifecycle",
     "process-limit": "a matter of units",
+    "limits-and-priority": "a matter of units: identity",
+    "joined-pools": "a matter of fpmctl import, whose unit tests have it",
+    "status-values": "numbers and odd bytes of status pages: pages",
+    "status-listen": "pages and addresses ask there",
 }
 
 

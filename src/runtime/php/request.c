@@ -49,6 +49,14 @@ static int find_script(PhpRequest *r)
     return script_resolve(&r->script, given, &rules);
 }
 
+/* Whether a script was named and looked for, and is not there. */
+static bool is_missing(const PhpRequest *r)
+{
+    return !r->script.path && php_settings.fix_pathinfo &&
+           (request_param(r->request, "SCRIPT_FILENAME") ||
+            request_param(r->request, "PATH_TRANSLATED"));
+}
+
 /* Fills SG(request_info), before PHP's own start-up of the request. */
 static void describe_request(PhpRequest *r)
 {
@@ -64,7 +72,7 @@ static void describe_request(PhpRequest *r)
     info->path_translated = r->script.path ? estrdup(r->script.path) : NULL;
     info->content_type = type ? type : "";
     info->content_length = length ? MAX(0, atol(length)) : 0;
-    SG(sapi_headers).http_response_code = 200;
+    SG(sapi_headers).http_response_code = is_missing(r) ? 404 : 200;
     php_handle_auth_data(request_param(r->request, "HTTP_AUTHORIZATION"));
     request_note_script(r->request, r->script.path);
     request_note_name(r->request, r->script.uri, info->auth_user);

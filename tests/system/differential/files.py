@@ -224,6 +224,7 @@ CASES = [
     lines("listen port", "listen = 9000"),
     lines("listen host and port", "listen = 127.0.0.1:9000"),
     lines("listen ipv6", "listen = [::1]:9000"),
+    lines("listen host without port", "listen = 127.0.0.1", accepted="listen_texts"),
     lines("backlog", "listen.backlog = 511"),
     lines("backlog minus one", "listen.backlog = -1"),
     lines("listen owner", "listen.owner = www-data", "listen.group = www-data"),
@@ -237,6 +238,9 @@ CASES = [
     *(lines(f"ping path {text}", f"ping.path = {text}") for text in ("/ping", "ping", "/", "/a%")),
     lines("ping response", "ping.path = /ping", "ping.response = 'hello you'"),
     lines("ping response empty", "ping.path = /ping", "ping.response = ''"),
+    lines("ping path is the status path", "pm.status_path = /s", "ping.path = /s",
+          accepted="ping_and_status_paths"),
+    lines("error_log of scripts to syslog", "php_value[error_log] = syslog", value__any="ini_paths"),
     lines("status listen", "pm.status_path = /status", "pm.status_listen = 127.0.0.1:9001"),
     # ---- scripts ----
     lines("chdir", "chdir = /srv"),
