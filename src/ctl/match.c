@@ -153,7 +153,7 @@ static int match_bind(const UnitView *unit, const UnitSetting *s)
     _cleanup_free_ char *reads = match_read(unit, "BindReadOnlyPaths", &r);
     _cleanup_free_ char *writes = match_read(unit, "ReadWritePaths", &r);
 
-    if (r < 0)
+    if (!protect || !binds || !reads || !writes)
         return r;
     if (strcmp(protect, home ? "no" : "0") == 0 || covers(binds, s->plain))
         return 1;
@@ -168,7 +168,7 @@ static int match_write(const UnitView *unit, const UnitSetting *s)
     _cleanup_free_ char *system = match_read(unit, "ProtectSystem", &r);
     _cleanup_free_ char *writes = match_read(unit, "ReadWritePaths", &r);
 
-    if (r < 0)
+    if (!system || !writes)
         return r;
     return strcmp(system, "strict") != 0 || covers(writes, s->plain);
 }

@@ -163,7 +163,7 @@ class Addresses(GuestCase):
         """Whether a user of the guest can connect to a path."""
         code = f"import socket; socket.socket(socket.AF_UNIX).connect({path!r})"
         return self.guest.run("setpriv", f"--reuid={user}", f"--regid={user}", "--init-groups",
-                              "python3", "-c", code, check=False).returncode == 0
+                              "/usr/bin/python3", "-c", code, check=False).returncode == 0
 
     def test_access_lists(self):
         path = "/srv/site/acl/fpm.sock"
