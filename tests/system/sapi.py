@@ -159,7 +159,7 @@ class Pools(GuestCase):
         self.guest.write(f"{ROOT}/state.php", """<?php echo json_encode([ini_get_all(),
             get_defined_functions()['internal'], get_declared_classes(), error_reporting(),
             date_default_timezone_get(), get_include_path(), setlocale(LC_ALL, 0), umask(),
-            getcwd(), ob_get_level(), getenv('PATH')]);""")
+            getcwd(), ob_get_level(), getenv('PATH'), opcache_get_configuration()]);""")
         before = self.ask("leak", "/state.php").text
         tried = 0
         for name, setting in json.loads(before)[0].items():

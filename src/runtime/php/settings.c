@@ -135,6 +135,19 @@ static void disable(const char *key, const char *list)
         disable_classes(copy);
 }
 
+/* Settings that PHP does not undo: the cache's memory would stay read-only, and texts are kept by
+ * pointers to what is freed with the request. */
+static bool is_lasting(const char *key)
+{
+    static const char *const keys[] = {"opcache.protect_memory", "opcache.preload",
+                                       "opcache.preload_user", "opcache.preferred_memory_model"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+        if (strcmp(key, keys[i]) == 0)
+            return true;
+    return false;
+}
+
 static void apply(zend_string *key, zend_string *value, bool admin)
 {
     const char *name = ZSTR_VAL(key);
@@ -149,9 +162,8 @@ static void apply(zend_string *key, zend_string *value, bool admin)
     }
     if (disables)
         disable(name, ZSTR_VAL(value));
-    /* What PHP cannot undo: the worker ends with this request, so that the next one gets what it
-     * should have. The cache's memory would stay read-only. */
-    if (disables || strcmp(name, "opcache.protect_memory") == 0)
+    /* The worker ends with this request, so that the next one gets what it should have. */
+    if (disables || is_lasting(name))
         php_request()->retire = true;
     /* The web server may set what scripts may not (upload_max_filesize), but not what the pool
      * locks. */
