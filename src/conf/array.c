@@ -1,3 +1,4 @@
+#include "conf/gathered.h"
 #include "conf/setting.h"
 #include "conf/value.h"
 #include "base/parse.h"
@@ -56,18 +57,18 @@ static bool may_replace(unsigned layer, const Reporter *r)
 
 static int put_env(PoolConfig *c, EnvSetting setting, const char *label, const Reporter *r)
 {
-    EnvSetting *grown, *old = NULL;
+    ssize_t found = gathered_find(c->gathered, KEY_ENV, setting.name);
+    EnvSetting *grown, *old;
 
-    for (size_t i = 0; i < c->n_env && !old; i++)
-        if (strcmp(c->env[i].name, setting.name) == 0)
-            old = &c->env[i];
-    if (old && !may_replace(old->layer, r)) {
-        report(r, CONFIG_WARNING, label, "is given again, the first one stays in force");
-        return 0;
-    }
-    if (old) {
-        free(old->name);
+    if (found >= 0) {
+        old = &c->env[found];
+        if (!may_replace(old->layer, r)) {
+            report(r, CONFIG_WARNING, label, "is given again, the first one stays in force");
+            return 0;
+        }
+        free(setting.name);
         free(old->value);
+        setting.name = old->name; /* gathered points to it */
         *old = setting;
         return 1;
     }
@@ -75,6 +76,8 @@ static int put_env(PoolConfig *c, EnvSetting setting, const char *label, const R
     if (!grown)
         return -ENOMEM;
     c->env = grown;
+    if (gathered_add(c->gathered, KEY_ENV, setting.name, c->n_env) < 0)
+        return -ENOMEM;
     c->env[c->n_env++] = setting;
     return 1;
 }
@@ -112,25 +115,15 @@ static bool is_load_order(const char *key)
     return strcmp(key, "extension") == 0 || strcmp(key, "zend_extension") == 0;
 }
 
-/* The setting with which a new one has to share its key: php_value and php_admin_value are kept
- * apart, because PHP applies both. */
-static IniSetting *find_ini(const PoolConfig *c, IniKind kind, const char *key)
-{
-    for (size_t i = 0; i < c->n_ini; i++)
-        if (is_admin(c->ini[i].kind) == is_admin(kind) && strcmp(c->ini[i].key, key) == 0)
-            return &c->ini[i];
-    return NULL;
-}
-
 static int join_ini(IniSetting *old, const char *text)
 {
-    char *joined = malloc(strlen(old->text) + strlen(text) + 2);
+    size_t n = strlen(old->text);
+    char *grown = realloc(old->text, n + strlen(text) + 2);
 
-    if (!joined)
+    if (!grown)
         return -ENOMEM;
-    stpcpy(stpcpy(stpcpy(joined, old->text), *old->text && *text ? "," : ""), text);
-    free(old->text);
-    old->text = joined;
+    old->text = grown;
+    stpcpy(stpcpy(grown + n, n > 0 && *text ? "," : ""), text);
     return 0;
 }
 
@@ -140,21 +133,38 @@ static bool is_list(const char *key)
     return strcmp(key, "disable_functions") == 0 || strcmp(key, "disable_classes") == 0;
 }
 
-static int insert_ini(PoolConfig *c, IniSetting setting)
+static int append_ini(PoolConfig *c, IniSetting setting, bool is_found)
 {
     IniSetting *grown = reallocarray(c->ini, c->n_ini + 1, sizeof(*grown));
-    size_t i = c->n_ini;
+    KeyClass class = is_admin(setting.kind) ? KEY_INI_ADMIN : KEY_INI;
 
     if (!grown)
         return -ENOMEM;
     c->ini = grown;
-    /* Admin settings are applied after the others. */
-    while (!is_admin(setting.kind) && i > 0 && is_admin(c->ini[i - 1].kind))
-        i--;
-    memmove(c->ini + i + 1, c->ini + i, (c->n_ini - i) * sizeof(*grown));
-    c->ini[i] = setting;
-    c->n_ini++;
+    if (!is_found && gathered_add(c->gathered, class, setting.key, c->n_ini) < 0)
+        return -ENOMEM;
+    c->ini[c->n_ini++] = setting;
     return 1;
+}
+
+int setting_sort_arrays(PoolConfig *c)
+{
+    _cleanup_free_ IniSetting *admin = NULL;
+    size_t n_plain = 0, n_admin = 0;
+
+    if (c->n_ini == 0)
+        return 0;
+    admin = calloc(c->n_ini, sizeof(*admin));
+    if (!admin)
+        return -ENOMEM;
+    for (size_t i = 0; i < c->n_ini; i++)
+        if (is_admin(c->ini[i].kind))
+            admin[n_admin++] = c->ini[i];
+        else
+            c->ini[n_plain++] = c->ini[i];
+    memcpy(c->ini + n_plain, admin, n_admin * sizeof(*admin));
+    c->gathered = gathered_free(c->gathered);
+    return 0;
 }
 
 /* PHP-FPM loads every extension, disables what all lines of a disable_… list say, and keeps the
@@ -162,18 +172,21 @@ static int insert_ini(PoolConfig *c, IniSetting setting)
  * setting have been taken, 0 when not, -ENOMEM. */
 static int put_ini(PoolConfig *c, IniSetting setting, const char *label, const Reporter *r)
 {
-    IniSetting *old = find_ini(c, setting.kind, setting.key);
+    ssize_t found =
+        gathered_find(c->gathered, is_admin(setting.kind) ? KEY_INI_ADMIN : KEY_INI, setting.key);
+    IniSetting *old = found >= 0 ? &c->ini[found] : NULL;
 
     if (!old || is_load_order(setting.key))
-        return insert_ini(c, setting);
+        return append_ini(c, setting, old != NULL);
     if (is_list(setting.key))
         return join_ini(old, setting.text);
     if (!may_replace(old->layer, r)) {
         report(r, CONFIG_WARNING, label, "is given again, line %u stays in force", old->line);
         return 0;
     }
-    free(old->key);
+    free(setting.key);
     free(old->text);
+    setting.key = old->key; /* gathered points to it */
     *old = setting;
     return 1;
 }
@@ -270,14 +283,31 @@ char *setting_label(const char *name, Slice key)
     return label;
 }
 
+/* Whether one more entry may be looked at. */
+static int count_entry(PoolConfig *c, const Directive *d, const Reporter *r)
+{
+    size_t n;
+
+    if (!c->gathered)
+        c->gathered = gathered_new(directives_count());
+    if (!c->gathered)
+        return -ENOMEM;
+    n = ++c->gathered->n_entries[directive_index(d)];
+    if (n == CONFIG_MAX_ENTRIES + 1)
+        report(r, CONFIG_ERROR, d->name, "is one entry too many, expected at most %d in a pool",
+               CONFIG_MAX_ENTRIES);
+    return n <= CONFIG_MAX_ENTRIES;
+}
+
 int setting_apply_array(PoolConfig *c, const Directive *d, const LexItem *item, const char *pool,
                         const Reporter *r)
 {
     _cleanup_free_ char *label = NULL;
     const char *file = setting_intern(c, r->file);
+    int k = file ? count_entry(c, d, r) : -ENOMEM;
 
-    if (!file)
-        return -ENOMEM;
+    if (k <= 0)
+        return k;
     if (c->origins[directive_index(d)].line == 0)
         c->origins[directive_index(d)] = (ConfigOrigin){file, r->line};
     if (d->type == TYPE_URIS)

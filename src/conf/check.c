@@ -127,28 +127,31 @@ static void check_path(const PoolConfig *c, const char *directive, const char *p
                "'/' is too short, expected at least one more character");
 }
 
+/* Each of the list with what is before it, and with the others: those of listen. */
+static void check_list(const PoolConfig *c, const char *directive, const ListenAddress *list,
+                       size_t n, bool with_listen, const Reporter *r)
+{
+    Reporter there = reporter_at(r, c, directive);
+
+    for (size_t i = 0; i < n; i++) {
+        for (size_t k = 0; k < i; k++)
+            if (listen_conflicts(&list[i], &list[k]))
+                report(&there, CONFIG_ERROR, directive,
+                       "'%.200s' cannot be bound besides '%.200s', expected each address once",
+                       list[i].text, list[k].text);
+        for (size_t k = 0; with_listen && k < c->n_listen; k++)
+            if (listen_conflicts(&list[i], &c->listen[k]))
+                report(&there, CONFIG_ERROR, directive,
+                       "'%.200s' cannot be bound besides '%.200s' of listen, expected an address "
+                       "of its own",
+                       list[i].text, c->listen[k].text);
+    }
+}
+
 static void check_addresses(const PoolConfig *c, const Reporter *r)
 {
-    Reporter at_listen = reporter_at(r, c, "listen");
-    Reporter at_status = reporter_at(r, c, "pm.status_listen");
-
-    for (size_t i = 0; i < c->n_listen; i++)
-        for (size_t k = 0; k < i; k++)
-            if (listen_is_same(&c->listen[i], &c->listen[k]))
-                report(&at_listen, CONFIG_ERROR, "listen",
-                       "'%.200s' is there twice, expected each address once", c->listen[i].text);
-    for (size_t i = 0; i < c->n_status_listen; i++) {
-        const ListenAddress *a = &c->status_listen[i];
-
-        for (size_t k = 0; k < i; k++)
-            if (listen_is_same(a, &c->status_listen[k]))
-                report(&at_status, CONFIG_ERROR, "pm.status_listen",
-                       "'%.200s' is there twice, expected each address once", a->text);
-        for (size_t k = 0; k < c->n_listen; k++)
-            if (listen_is_same(a, &c->listen[k]))
-                report(&at_status, CONFIG_ERROR, "pm.status_listen",
-                       "'%.200s' is an address of listen too, expected one of its own", a->text);
-    }
+    check_list(c, "listen", c->listen, c->n_listen, false, r);
+    check_list(c, "pm.status_listen", c->status_listen, c->n_status_listen, true, r);
 }
 
 static int check_status(PoolConfig *c, const Reporter *r)

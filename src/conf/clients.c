@@ -27,6 +27,9 @@ static int parse_client(char *word, ClientRange *ret)
         if (parse_u64(slash + 1, 0, is_v4 ? 32 : 128, &n_bits) < 0)
             return -EINVAL;
         range.n_bits = (unsigned)n_bits + (is_v4 ? 96 : 0);
+        /* Nobody means all of IPv4 by ::ffff:10.0.0.0/8. */
+        if (!is_v4 && range.n_bits < 96 && memcmp(range.address, mapped, sizeof(mapped)) == 0)
+            return -EDOM;
     }
     *ret = range;
     return 0;
@@ -49,6 +52,34 @@ bool client_masked(const ClientRange *range, char ret[static 52])
         return false;
     snprintf(ret, 52, "%s/%u", text, range->n_bits - (is_v4 ? 96 : 0));
     return true;
+}
+
+bool clients_find_mapped(const char *text, char ret_word[static 64], char ret_meant[static 32])
+{
+    for (const char *p = text + strspn(text, " \t,"); *p; p += strspn(p, " \t,")) {
+        size_t n = strcspn(p, " \t,");
+        uint8_t address[16];
+        char *slash, host[16];
+        uint64_t n_bits;
+
+        if (n < 64) {
+            memcpy(ret_word, p, n);
+            ret_word[n] = 0;
+            slash = strchr(ret_word, '/');
+            if (slash)
+                *slash = 0;
+            if (slash && parse_u64(slash + 1, 0, 95, &n_bits) == 0 &&
+                inet_pton(AF_INET6, ret_word, address) == 1 &&
+                memcmp(address, mapped, sizeof(mapped)) == 0 &&
+                inet_ntop(AF_INET, address + sizeof(mapped), host, sizeof(host))) {
+                *slash = '/';
+                snprintf(ret_meant, 32, "%s/%u", host, (unsigned)MIN(n_bits, (uint64_t)32));
+                return true;
+            }
+        }
+        p += n;
+    }
+    return false;
 }
 
 int clients_parse(const char *text, ClientRange **ret, size_t *ret_n)

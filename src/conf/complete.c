@@ -84,11 +84,16 @@ static int complete_addresses(PoolConfig *c, ListenAddress *list, size_t n, cons
     for (size_t i = 0; i < n; i++) {
         char *completed;
 
-        if (list[i].kind != LISTEN_UNIX || list[i].path[0] == '/')
+        if (list[i].kind != LISTEN_UNIX)
             continue;
+        if (list[i].path[0] == '/') {
+            listen_simplify_path(list[i].path);
+            continue;
+        }
         completed = join(prefix, list[i].path);
         if (!completed)
             return -ENOMEM;
+        listen_simplify_path(completed);
         warn_of_default(c, directive, list[i].path, completed, &there);
         if (strlen(completed) > room)
             report(&there, CONFIG_ERROR, directive,

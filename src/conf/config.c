@@ -1,3 +1,4 @@
+#include "conf/gathered.h"
 #include "conf/setting.h"
 
 #include <errno.h>
@@ -103,6 +104,7 @@ PoolConfig *pool_config_free(PoolConfig *c)
     if (!c)
         return NULL;
     free_lists(c);
+    gathered_free(c->gathered);
     free(c->origins);
     free(c->name);
     free(c->path);

@@ -63,6 +63,8 @@ typedef struct ListenAddress {
     char *path;
     char *host;
     uint16_t port;
+    bool is_numeric;     /* host is a number without an interface, or localhost: address is set */
+    uint8_t address[16]; /* of IPv4: v4-mapped; no host: all zero */
 } ListenAddress;
 
 /* Clients from which TCP connections are taken: an address and how many of its leading bits count.
@@ -158,6 +160,7 @@ typedef struct PoolConfig {
                      given, or an array */
     char **files; /* the names that origins and settings point to */
     size_t n_files;
+    struct Gathered *gathered; /* of conf/gathered.h; NULL: the file has no arrays */
 } PoolConfig;
 
 /** A configuration with the defaults of every directive; pm and pm.max_children, which have none,

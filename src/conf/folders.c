@@ -35,6 +35,7 @@ static void entries_done(Entries *list)
 void config_files_done(ConfigFiles *files)
 {
     free(files->path);
+    free(files->no_folder);
     config_free_names(files->dropins, files->n_dropins);
     *files = (ConfigFiles){0};
 }
@@ -133,8 +134,19 @@ static void merge_entries(Entries *list)
     list->n = kept;
 }
 
-/* The files of all folders/below, merged; below may be "". */
-static int find_entries(const char *folders, const char *below, Entries *list)
+/* Something under the name of a folder that is none, nor a link to one. */
+static bool is_no_folder(const char *path)
+{
+    struct stat st;
+
+    if (stat(path, &st) == 0)
+        return !S_ISDIR(st.st_mode);
+    return lstat(path, &st) == 0 && S_ISLNK(st.st_mode);
+}
+
+/* The files of all folders/below, merged; below may be "". ret_no_folder: the first folder/below
+ * that is not a folder, unchanged where there is none. */
+static int find_entries(const char *folders, const char *below, Entries *list, char **ret_no_folder)
 {
     _cleanup_free_ char *copy = strdup(folders);
     char *state = NULL;
@@ -153,6 +165,8 @@ static int find_entries(const char *folders, const char *below, Entries *list)
         r = add_folder(list, path, rank++);
         if (r < 0)
             return r;
+        if (*below && !*ret_no_folder && is_no_folder(path))
+            *ret_no_folder = TAKE_PTR(path);
     }
     merge_entries(list);
     return 0;
@@ -201,7 +215,7 @@ int config_find_files(const char *folders, const char *name, ConfigFiles *ret)
         below = NULL;
         return -ENOMEM;
     }
-    r = find_entries(folders, below, &list);
+    r = find_entries(folders, below, &list, &files.no_folder);
     if (r < 0)
         return r;
     files.dropins = calloc(list.n + 1, sizeof(*files.dropins));
@@ -223,7 +237,7 @@ int config_list_pools(const char *folders, char ***ret_names, size_t *ret_n)
 {
     _cleanup_(entries_done) Entries list = {0};
     char **names;
-    int r = find_entries(folders, "", &list);
+    int r = find_entries(folders, "", &list, NULL);
 
     if (r < 0)
         return r;

@@ -12,6 +12,7 @@ typedef struct ConfigFiles {
     char *path;     /* the pool file */
     char **dropins; /* in the order in which they are read: a later one replaces */
     size_t n_dropins;
+    char *no_folder; /* a NAME.conf.d that is there and is not a folder; NULL: there is none */
 } ConfigFiles;
 
 void config_files_done(ConfigFiles *files);

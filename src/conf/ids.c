@@ -323,22 +323,22 @@ static int resolve_supplementary(const PoolConfig *c, bool privileged, ConfigIss
     return result;
 }
 
-/* Who may connect is a matter of the socket unit, and a pool can do without: only warnings. */
 static int check_socket_name(const PoolConfig *c, const char *directive, const char *name,
-                             bool is_user, ConfigIssues *issues)
+                             bool is_user, ConfigSeverity severity, ConfigIssues *issues)
 {
     uid_t uid;
     gid_t gid;
     int r = is_user ? find_uid(name, &uid) : find_gid(name, &gid);
 
     if (r == -ESRCH)
-        config_issues_add_at(issues, CONFIG_WARNING, c, directive,
+        config_issues_add_at(issues, severity, c, directive,
                              "there is no %s '%s', so the socket cannot be made for it",
                              is_user ? "user" : "group", name);
     return r == -ENOMEM ? r : 0;
 }
 
-static int check_socket_names(const PoolConfig *c, ConfigIssues *issues)
+int config_verify_socket_names(const PoolConfig *c, const char *directive, ConfigSeverity severity,
+                               ConfigIssues *issues)
 {
     const struct {
         const char *directive;
@@ -354,20 +354,36 @@ static int check_socket_names(const PoolConfig *c, ConfigIssues *issues)
     int r = 0;
 
     for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
-        for (size_t k = 0; r == 0 && k < lists[i].n; k++)
+        for (size_t k = 0;
+             r == 0 && k < lists[i].n && (!directive || strcmp(directive, lists[i].directive) == 0);
+             k++)
             r = check_socket_name(c, lists[i].directive, lists[i].names[k], lists[i].is_user,
-                                  issues);
+                                  severity, issues);
     return r;
 }
 
 int config_resolve_ids(const PoolConfig *c, bool privileged, ConfigIssues *issues, PoolIds *ret_ids)
 {
+    PoolIds ids = {0};
+    int r = config_resolve_worker_ids(c, privileged, issues, &ids);
+
+    /* Who may connect is a matter of the socket unit, and a pool can do without: only warnings. */
+    if (r != -ENOMEM && config_verify_socket_names(c, NULL, CONFIG_WARNING, issues) < 0) {
+        pool_ids_done(&ids);
+        r = -ENOMEM;
+    }
+    if (r == 0)
+        *ret_ids = ids;
+    return r;
+}
+
+int config_resolve_worker_ids(const PoolConfig *c, bool privileged, ConfigIssues *issues,
+                              PoolIds *ret_ids)
+{
     _cleanup_(pool_ids_done) PoolIds ids = {0};
     int r = privileged ? resolve_privileged(c, issues, &ids) : resolve_own(c, issues, &ids);
     int k = r == -ENOMEM ? r : resolve_supplementary(c, privileged, issues, &ids);
 
-    if (k != -ENOMEM && check_socket_names(c, issues) < 0)
-        k = -ENOMEM;
     if (r < 0 || k < 0)
         return k == -ENOMEM ? k : r < 0 ? r : k;
     *ret_ids = ids;

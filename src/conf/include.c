@@ -5,9 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-/* More files than any machine has pools; ends what files that include each other could multiply. */
-#define INCLUDE_MAX_FILES 4096
-
 const char *include_enter(IncludeStack *stack, const char *path)
 {
     struct stat st;

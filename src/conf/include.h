@@ -12,6 +12,9 @@
 /* A file and four levels of includes, as in PHP-FPM. */
 #define INCLUDE_DEPTH 5
 
+/* More files than any machine has pools; ends what files that include each other could multiply. */
+#define INCLUDE_MAX_FILES 4096
+
 typedef struct IncludeStack {
     dev_t devices[INCLUDE_DEPTH];
     ino_t inodes[INCLUDE_DEPTH];

@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/un.h>
 
 ListenAddress *listen_free(ListenAddress *addresses, size_t n)
@@ -17,13 +18,74 @@ ListenAddress *listen_free(ListenAddress *addresses, size_t n)
     return NULL;
 }
 
-bool listen_is_same(const ListenAddress *a, const ListenAddress *b)
+/* The first 12 bytes of an IPv4 address in IPv6, ::ffff:0:0/96 (RFC 4291, section 2.5.5.2). */
+static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+static const uint8_t zero[16];
+
+static bool is_ipv4(const ListenAddress *a)
+{
+    return memcmp(a->address, mapped, sizeof(mapped)) == 0;
+}
+
+/* 0.0.0.0, also as v4-mapped */
+static bool is_any_ipv4(const ListenAddress *a)
+{
+    return is_ipv4(a) && memcmp(a->address + sizeof(mapped), zero, 4) == 0;
+}
+
+/* All of IPv6 is bound as all of IPv4 too. */
+static bool is_any(const ListenAddress *a)
+{
+    return !a->host || (a->is_numeric && memcmp(a->address, zero, sizeof(zero)) == 0);
+}
+
+bool listen_conflicts(const ListenAddress *a, const ListenAddress *b)
 {
     if (a->kind != b->kind)
         return false;
     if (a->kind == LISTEN_UNIX)
         return strcmp(a->path, b->path) == 0;
-    return a->port == b->port && strcmp(a->host ? a->host : "", b->host ? b->host : "") == 0;
+    if (a->port != b->port)
+        return false;
+    if (is_any(a) || is_any(b))
+        return true;
+    if (!a->is_numeric || !b->is_numeric)
+        return strcasecmp(a->host, b->host) == 0;
+    if (is_ipv4(a) && is_ipv4(b) && (is_any_ipv4(a) || is_any_ipv4(b)))
+        return true;
+    return memcmp(a->address, b->address, sizeof(a->address)) == 0;
+}
+
+void listen_simplify_path(char *path)
+{
+    char *out = path;
+
+    for (const char *p = path; *p;) {
+        size_t n;
+
+        p += strspn(p, "/");
+        n = strcspn(p, "/");
+        if (n > 0 && !(n == 1 && *p == '.')) {
+            *out++ = '/';
+            memmove(out, p, n);
+            out += n;
+        }
+        p += n;
+    }
+    if (out == path)
+        *out++ = '/';
+    *out = 0;
+}
+
+static void find_number(ListenAddress *a)
+{
+    const char *host = strcasecmp(a->host, "localhost") == 0 ? "127.0.0.1" : a->host;
+
+    if (inet_pton(AF_INET, host, a->address + sizeof(mapped)) == 1) {
+        memcpy(a->address, mapped, sizeof(mapped));
+        a->is_numeric = true;
+    } else
+        a->is_numeric = inet_pton(AF_INET6, host, a->address) == 1;
 }
 
 static int parse_port(const char *text, uint16_t *ret)
@@ -57,7 +119,10 @@ static int parse_tcp(const char *text, ListenAddress *a)
     if (n == 0 || (n == 1 && text[0] == '*'))
         return 0;
     a->host = strndup(text, n);
-    return a->host ? 0 : -ENOMEM;
+    if (!a->host)
+        return -ENOMEM;
+    find_number(a);
+    return 0;
 }
 
 /* Neither a port nor host:port, so it is a path for PHP-FPM. An address of the network without its

@@ -2,12 +2,19 @@
 #include "conf/loader.h"
 #include "base/fd.h"
 
-#include <ctype.h>
 #include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
 #define FILE_MAX_BYTES (1024 * 1024)
+
+/* Of all files of a pool together: what is read between two ticks of the manager's watchdog. */
+#define MAX_BYTES     (4 * 1024 * 1024)
+#define MAX_HEADERS   4096
+#define MAX_INCLUDES  4096
+#define MAX_ADDRESSES 4096
 
 /* Of Loader.place. */
 enum {
@@ -66,10 +73,29 @@ static int enter_pool(Loader *l, const char *name, const char *file, unsigned li
     return 0;
 }
 
+/* Ends the reading of all files. */
+static _printf_(5, 6) void stop(Loader *l, const char *file, unsigned line, const char *directive,
+                                const char *format, ...)
+{
+    char text[200];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    config_issues_add(l->issues, CONFIG_ERROR, file, line, directive, "%s", text);
+    l->is_full = true;
+}
+
 static int enter_section(Loader *l, Slice name, const char *file, unsigned line)
 {
-    _cleanup_free_ char *copy = strndup(name.p, name.n);
+    _cleanup_free_ char *copy = NULL;
 
+    if (++l->n_headers > MAX_HEADERS) {
+        stop(l, file, line, NULL, "is one section too many, expected at most %d", MAX_HEADERS);
+        return 0;
+    }
+    copy = strndup(name.p, name.n);
     if (!copy)
         return -ENOMEM;
     if (strcasecmp(copy, "global") == 0) {
@@ -88,29 +114,6 @@ static Reporter reporter(const Loader *l, const char *file, unsigned line)
                       .line = line,
                       .layer = l->layer,
                       .other_pool = section && !is_target(l, section) ? section : NULL};
-}
-
-/* A name from the file for messages: bounded, and nothing in it that moves a terminal's cursor. */
-static const char *printable(Slice name, char ret[static 65])
-{
-    size_t n = MIN(name.n, (size_t)64);
-
-    for (size_t i = 0; i < n; i++)
-        ret[i] = name.p[i] && isprint((unsigned char)name.p[i]) ? name.p[i] : '?';
-    ret[n] = 0;
-    return ret;
-}
-
-static void report_unknown(const LexItem *item, const Reporter *r)
-{
-    const char *near = directive_suggest(item->name.p, item->name.n);
-    char name[65];
-
-    printable(item->name, name);
-    if (near)
-        report(r, CONFIG_ERROR, name, "there is no such directive, did you mean '%s'?", near);
-    else
-        report(r, CONFIG_ERROR, name, "there is no such directive, expected one of fpmd.conf(5)");
 }
 
 /* Whether the directive may be given in this place and form; reports it if not. */
@@ -144,7 +147,7 @@ static int load_directive(Loader *l, const LexItem *item, const char *file, unsi
     PoolConfig *c;
 
     if (!d) {
-        report_unknown(item, &r);
+        setting_report_unknown(item, &r);
         return 0;
     }
     if (l->place == PLACE_NOWHERE && !(d->scope & SCOPE_GLOBAL)) {
@@ -166,6 +169,17 @@ static int load_directive(Loader *l, const LexItem *item, const char *file, unsi
                                  : setting_apply(c, d, item, pool, &r);
 }
 
+/* Whether a file is too much; line: of the include of another file, or 0. */
+static bool add_bytes(Loader *l, size_t n, const char *path, const char *file, unsigned line)
+{
+    l->n_bytes += n;
+    if (l->n_bytes > MAX_BYTES)
+        stop(l, file, line, line > 0 ? "include" : NULL,
+             "with %.100s the files of the pool have more than %d MB together, expected less",
+             line > 0 ? path : "it", MAX_BYTES / 1024 / 1024);
+    return l->n_bytes > MAX_BYTES;
+}
+
 static int load_included(Loader *l, const char *path, const Reporter *r)
 {
     _cleanup_free_ char *text = NULL;
@@ -177,6 +191,7 @@ static int load_included(Loader *l, const char *path, const Reporter *r)
     error = include_enter(&l->stack, path);
     if (error) {
         report(r, CONFIG_ERROR, "include", "%s: %s", path, error);
+        l->is_full |= l->stack.n_files >= INCLUDE_MAX_FILES;
         return 0;
     }
     k = fd_read_file(path, FILE_MAX_BYTES, &text, &n);
@@ -184,7 +199,7 @@ static int load_included(Loader *l, const char *path, const Reporter *r)
         return k;
     if (k < 0)
         report(r, CONFIG_ERROR, "include", "%s cannot be read: %s", path, strerror(-k));
-    else
+    else if (!add_bytes(l, n, path, r->file, r->line))
         k = load_text(l, text, n, path);
     include_leave(&l->stack);
     /* The lines after an include belong to the section before it, whatever the file began. */
@@ -204,8 +219,12 @@ static int load_include(Loader *l, const LexItem *item, const char *file, unsign
                              : "cannot be followed in a text that is not a file");
         return 0;
     }
+    if (++l->n_includes > MAX_INCLUDES) {
+        stop(l, file, line, "include", "is one too many, expected at most %d", MAX_INCLUDES);
+        return 0;
+    }
     k = include_find(item->value, file, &r, &list);
-    for (size_t i = 0; k == 0 && i < list.found.gl_pathc; i++)
+    for (size_t i = 0; k == 0 && !l->is_full && i < list.found.gl_pathc; i++)
         k = load_included(l, list.found.gl_pathv[i], &r);
     return k;
 }
@@ -217,7 +236,7 @@ static int load_text(Loader *l, const char *text, size_t n, const char *file)
     int k = 0;
 
     lexer_init(&lexer, text, n);
-    while (k == 0) {
+    while (k == 0 && !l->is_full) {
         Reporter r;
 
         lexer_next(&lexer, &item);
@@ -273,7 +292,7 @@ int loader_add(Loader *l, const char *text, size_t n, const char *path)
         k = load_text(l, n > 0 ? text : "", n, path);
     if (k < 0)
         return k;
-    if (l->layer++ == 0)
+    if (l->layer++ == 0 && !l->is_full)
         check_section(l, path);
     return 0;
 }
@@ -281,10 +300,13 @@ int loader_add(Loader *l, const char *text, size_t n, const char *path)
 int loader_add_file(Loader *l, const char *path)
 {
     _cleanup_free_ char *text = NULL;
-    const char *error = include_enter(&l->stack, path);
+    const char *error;
     size_t n = 0;
     int k;
 
+    if (l->is_full)
+        return 0;
+    error = include_enter(&l->stack, path);
     if (error) {
         config_issues_add(l->issues, CONFIG_ERROR, path, 0, NULL, "cannot be read: %s", error);
         return -EINVAL;
@@ -293,7 +315,7 @@ int loader_add_file(Loader *l, const char *path)
     if (k < 0)
         config_issues_add(l->issues, CONFIG_ERROR, path, 0, NULL, "cannot be read: %s",
                           strerror(-k));
-    else
+    else if (!add_bytes(l, n, path, path, 0))
         k = loader_add(l, text, n, path);
     include_leave(&l->stack);
     return k;
@@ -310,10 +332,32 @@ static void check_shared(Loader *l, const Section *target, size_t other)
     there = reporter_at(&r, o, "listen");
     for (size_t i = 0; i < o->n_listen; i++)
         for (size_t k = 0; k < c->n_listen; k++)
-            if (listen_is_same(&o->listen[i], &c->listen[k]))
+            if (listen_conflicts(&o->listen[i], &c->listen[k]))
                 report(&there, CONFIG_ERROR, "listen",
-                       "'%.200s' is an address of [%s] too, expected one of its own",
-                       o->listen[i].text, c->name);
+                       "'%.200s' cannot be bound besides '%.200s' of [%s], expected an address of "
+                       "its own",
+                       o->listen[i].text, c->listen[k].text, c->name);
+}
+
+/* Each is compared with many others. */
+static bool check_number(const Loader *l)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < l->n_sections; i++) {
+        const PoolConfig *c = l->sections[i].config;
+
+        n += c->n_listen + c->n_status_listen;
+        if (n > MAX_ADDRESSES) {
+            config_issues_add_at(l->issues, CONFIG_ERROR, c,
+                                 c->n_listen > 0 ? "listen" : "pm.status_listen",
+                                 "there are too many addresses, expected at most %d in all files "
+                                 "of a pool",
+                                 MAX_ADDRESSES);
+            return false;
+        }
+    }
+    return true;
 }
 
 int loader_finish(Loader *l, const char *path, bool keep_broken, PoolConfig **ret_config)
@@ -321,14 +365,17 @@ int loader_finish(Loader *l, const char *path, bool keep_broken, PoolConfig **re
     Section *target = NULL;
     bool broken;
 
+    if (!check_number(l))
+        return -EINVAL;
+
     for (size_t i = 0; i < l->n_sections; i++) {
         Section *s = &l->sections[i];
         Reporter r;
 
         l->place = (ssize_t)i;
         r = reporter(l, s->file, s->line);
-        if (setting_inherit(s->config, l->global) < 0 || complete_paths(s->config, &r) < 0 ||
-            check_pool(s->config, &r) < 0)
+        if (setting_sort_arrays(s->config) < 0 || setting_inherit(s->config, l->global) < 0 ||
+            complete_paths(s->config, &r) < 0 || check_pool(s->config, &r) < 0)
             return -ENOMEM;
         if (is_target(l, s->name))
             target = s;

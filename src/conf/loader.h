@@ -26,6 +26,8 @@ typedef struct Loader {
     unsigned layer;  /* 0: the pool file and what it includes, then each drop-in */
     size_t n_errors; /* that issues had before */
     IncludeStack stack;
+    size_t n_headers, n_includes, n_bytes; /* of all files */
+    bool is_full; /* a limit was passed, which has been reported: nothing more is read */
 } Loader;
 
 void loader_done(Loader *l);

@@ -76,6 +76,10 @@ int config_load_pool(const char *folders, const char *name, ConfigIssues *issues
         return r;
     if (r < 0)
         return report_missing(folders, name, r, issues);
+    if (files.no_folder)
+        config_issues_add(issues, CONFIG_ERROR, files.no_folder, 0, NULL,
+                          "is not a folder, expected one with drop-ins (*.conf) of the pool %s",
+                          name);
     r = loader_add_file(&l, files.path);
     if (r < 0)
         return r;

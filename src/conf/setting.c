@@ -217,7 +217,14 @@ static bool is_ranged(DirectiveType type)
 
 static void report_value(const Reporter *r, const Directive *d, const char *text, int error)
 {
-    if (is_ranged(d->type) && d->max < INT_MAX)
+    char word[64], meant[32];
+
+    if (error == -EDOM && clients_find_mapped(text, word, meant))
+        report(r, CONFIG_ERROR, d->name,
+               "'%s' would let in all of IPv4, because the prefix counts from the start of the "
+               "IPv6 address, expected %s",
+               word, meant);
+    else if (is_ranged(d->type) && d->max < INT_MAX)
         report(r, CONFIG_ERROR, d->name, "'%.100s' is %s, expected a number from %lld to %lld",
                text, error == -ERANGE ? "out of range" : "not valid", (long long)d->min,
                (long long)d->max);

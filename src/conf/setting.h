@@ -40,6 +40,12 @@ int setting_apply(PoolConfig *c, const Directive *d, const LexItem *item, const 
 int setting_apply_array(PoolConfig *c, const Directive *d, const LexItem *item, const char *pool,
                         const Reporter *r);
 
+/** Adds the error of an entry whose name is no directive. */
+void setting_report_unknown(const LexItem *item, const Reporter *r);
+
+/** Puts settings of php.ini in their order, when all have been applied. 0 or -ENOMEM. */
+int setting_sort_arrays(PoolConfig *c);
+
 /** Takes the values of the global section that the pool did not give itself. 0 or -ENOMEM. */
 int setting_inherit(PoolConfig *c, const PoolConfig *global);
 
@@ -55,14 +61,21 @@ int setting_check(const Directive *d, const char *text, uint64_t *ret_number);
 /** The addresses in text, with blanks or commas between. 0, -EINVAL, -ENOMEM. */
 int listen_parse(const char *text, ListenAddress **ret, size_t *ret_n);
 
-/** Whether both stand for the same address, as far as their texts tell. */
-bool listen_is_same(const ListenAddress *a, const ListenAddress *b);
+/** Whether only one of both can be bound. Paths have been simplified. */
+bool listen_conflicts(const ListenAddress *a, const ListenAddress *b);
+
+/** Takes what means nothing out of an absolute path: double slashes, "." and a slash at the end. */
+void listen_simplify_path(char *path);
 
 ListenAddress *listen_free(ListenAddress *addresses, size_t n);
 
 /** The addresses and networks in text, with blanks or commas between, at least one. 0, -EINVAL,
- * -ENOMEM. */
+ * -EDOM: a v4-mapped address with fewer than 96 bits, -ENOMEM. */
 int clients_parse(const char *text, ClientRange **ret, size_t *ret_n);
+
+/** The first network in text that is as with -EDOM, and the one of IPv4 that was meant. false:
+ * there is none. */
+bool clients_find_mapped(const char *text, char ret_word[static 64], char ret_meant[static 32]);
 
 /** Whether a range has bits behind its prefix: then ret is the network without them. */
 bool client_masked(const ClientRange *range, char ret[static 52]);

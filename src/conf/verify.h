@@ -29,6 +29,15 @@ void pool_ids_done(PoolIds *ids);
 int config_resolve_ids(const PoolConfig *c, bool privileged, ConfigIssues *issues,
                        PoolIds *ret_ids);
 
+/** As config_resolve_ids(), without a look at the names of the socket. */
+int config_resolve_worker_ids(const PoolConfig *c, bool privileged, ConfigIssues *issues,
+                              PoolIds *ret_ids);
+
+/** Adds an issue for each name of listen.owner, listen.group and listen.acl_… that does not exist;
+ * directive: only of this one; NULL: of all. 0 or -ENOMEM. */
+int config_verify_socket_names(const PoolConfig *c, const char *directive, ConfigSeverity severity,
+                               ConfigIssues *issues);
+
 /** Checks that prefix, chroot, chdir (below chroot), php_ini, php_ini_scan_dir and
  * libexec_dir/runtime exist and are of the right type; passes over what only this process may not
  * look at. 0 or -EINVAL. */

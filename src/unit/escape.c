@@ -17,6 +17,11 @@ int unit_escape(Buffer *b, const char *word, const char *special)
     return r;
 }
 
+int unit_escape_path(Buffer *b, const char *path)
+{
+    return unit_escape(b, path, SPECIAL_PATHS);
+}
+
 bool unit_can_say(const char *text)
 {
     for (const char *p = text; *p; p++)

@@ -17,46 +17,73 @@ typedef struct SocketUnit {
     size_t n;
 } SocketUnit;
 
-/* The number of localhost: units take no names. NULL: another name. */
-static const char *numeric_host(const char *host)
+/* As systemd writes it: units take no names, and show numbers in their shortest form. */
+static int tcp_address(const ListenAddress *a, char **ret)
 {
-    struct in6_addr room;
-    char address[INET6_ADDRSTRLEN];
+    char number[INET6_ADDRSTRLEN] = "::";
+    bool is_ipv4 = false;
+    int r;
 
-    if (strcasecmp(host, "localhost") == 0)
-        return "127.0.0.1";
-    /* fe80::1%eth0 names an interface. */
-    snprintf(address, sizeof(address), "%.*s", (int)strcspn(host, "%"), host);
-    if (inet_pton(AF_INET, host, &room) == 1 || inet_pton(AF_INET6, address, &room) == 1)
-        return host;
-    return NULL;
+    if (a->host) {
+        is_ipv4 = !strchr(a->host, ':');
+        if (!a->is_numeric)
+            return -EINVAL;
+        if (!inet_ntop(is_ipv4 ? AF_INET : AF_INET6, a->address + (is_ipv4 ? 12 : 0), number,
+                       sizeof(number)))
+            return -errno;
+    }
+    r = asprintf(ret, is_ipv4 ? "%s:%u" : "[%s]:%u", number, a->port);
+    return r < 0 ? -ENOMEM : 0;
 }
 
 int unit_listen_address(const ListenAddress *a, char **ret)
 {
-    const char *host = a->host ? numeric_host(a->host) : "::";
     char *text;
-    int r;
+    int r = 0;
 
-    if (a->kind == LISTEN_UNIX) {
+    if (a->kind == LISTEN_UNIX)
         text = strdup(a->path);
-        r = text ? 0 : -1;
-    } else if (!host)
-        return -EINVAL;
     else
-        r = asprintf(&text, strchr(host, ':') ? "[%s]:%u" : "%s:%u", host, a->port);
+        r = tcp_address(a, &text);
     if (r < 0)
+        return r;
+    if (!text)
         return -ENOMEM;
     *ret = text;
     return 0;
 }
 
+/* The path that the socket units, of which none may have a drop-in, give to the pool. */
+static bool is_default_path(const PoolConfig *c, const char *path, UnitScope scope,
+                            const char *suffix)
+{
+    static const char users[] = "/run/user/";
+    char name[128];
+
+    if (scope == UNIT_SCOPE_USER) {
+        if (strncmp(path, users, strlen(users)) != 0)
+            return false;
+        path += strlen(users);
+        path += strspn(path, "0123456789");
+    }
+    snprintf(name, sizeof(name), "%s%.64s%s", scope == UNIT_SCOPE_USER ? "/fpmd/" : SHIPPED_DIR,
+             c->name, suffix);
+    return strcmp(path, name) == 0;
+}
+
 static bool is_shipped_path(const PoolConfig *c, const char *path)
 {
-    char shipped[128];
+    return is_default_path(c, path, UNIT_SCOPE_SYSTEM, ".sock");
+}
 
-    snprintf(shipped, sizeof(shipped), SHIPPED_DIR "%.64s.sock", c->name);
-    return strcmp(path, shipped) == 0;
+/* An even number of backslashes stands for itself. */
+static bool ends_in_backslash(const char *text)
+{
+    size_t n = strlen(text), n_backslashes = 0;
+
+    while (n_backslashes < n && text[n - 1 - n_backslashes] == '\\')
+        n_backslashes++;
+    return n_backslashes % 2 == 1;
 }
 
 /* 0, also when the address cannot be said, which is added to issues; -ENOMEM. */
@@ -68,13 +95,20 @@ static int add_address(const PoolConfig *c, const SocketUnit *u, const ListenAdd
 
     if (r == -EINVAL)
         config_issues_add_at(issues, CONFIG_ERROR, c, u->directive,
-                             "'%s' has a host name, and systemd takes none, expected the address "
-                             "of that host",
+                             strchr(a->host, '%') ? "'%s' names an interface, and systemd takes "
+                                                    "none, expected an address without it"
+                                                  : "'%s' has a host name, and systemd takes none, "
+                                                    "expected the address of that host",
                              a->text);
     else if (r == 0 && !unit_can_say(text))
         config_issues_add_at(issues, CONFIG_ERROR, c, u->directive,
                              "an address with control characters cannot be given to systemd, "
                              "expected another path");
+    else if (r == 0 && ends_in_backslash(text))
+        config_issues_add_at(issues, CONFIG_ERROR, c, u->directive,
+                             "'%.200s' ends in a backslash, which in a unit joins it with the next "
+                             "line, expected another path",
+                             a->text);
     else if (r == 0)
         /* No list of words: quotes and blanks mean themselves. */
         r = settings_add_word(s, u->unit, "Socket", "ListenStream", u->directive, "", text, "");
@@ -84,7 +118,10 @@ static int add_address(const PoolConfig *c, const SocketUnit *u, const ListenAdd
 /* The wildcard of IPv6, which shall be that of IPv4 too whatever net.ipv6.bindv6only says. */
 static bool is_dual_stack(const ListenAddress *a)
 {
-    return a->kind == LISTEN_TCP && (!a->host || strcmp(a->host, "::") == 0);
+    static const uint8_t zero[sizeof(a->address)];
+
+    return a->kind == LISTEN_TCP &&
+           (!a->host || (a->is_numeric && memcmp(a->address, zero, sizeof(zero)) == 0));
 }
 
 static int add_addresses(const PoolConfig *c, const SocketUnit *u, ConfigIssues *issues,
@@ -162,30 +199,34 @@ static int add_access(const PoolConfig *c, UnitKind unit, UnitScope scope, Confi
     return r;
 }
 
+/* A character of a command line: systemd.service(5) has "$" for variables besides. */
+static int write_character(Buffer *b, char c, const char *special)
+{
+    if (c == '$')
+        return buffer_append(b, "$$", 2);
+    return unit_escape(b, (const char[]){c, 0}, special);
+}
+
 static int write_acl_entries(Buffer *b, const WordList *names, char kind)
 {
     int r = 0;
 
     for (size_t i = 0; r == 0 && i < names->n; i++) {
         r = buffer_printf(b, "%s%c:", b->size > 0 ? "," : "", kind);
-        if (r == 0)
-            r = unit_escape(b, names->items[i], " \"'\\:,");
+        for (const char *p = names->items[i]; r == 0 && *p; p++)
+            r = write_character(b, *p, " \"'\\:,");
         if (r == 0)
             r = buffer_printf(b, ":rw");
     }
     return r;
 }
 
-/* A word of a command line: systemd.service(5) has "$" for variables besides. */
 static int write_argument(Buffer *b, const char *path)
 {
     int r = buffer_append(b, " \"", 2);
 
     for (const char *p = path; r == 0 && *p; p++)
-        r = *p == '$'                 ? buffer_append(b, "$$", 2)
-            : *p == '%'               ? buffer_append(b, "%%", 2)
-            : *p == '"' || *p == '\\' ? buffer_append(b, (const char[]){'\\', *p}, 2)
-                                      : buffer_append(b, p, 1);
+        r = write_character(b, *p, "\"\\");
     return r < 0 ? r : buffer_append(b, "\"", 1);
 }
 
@@ -249,6 +290,22 @@ static int tie_status(const PoolConfig *c, UnitSettings *s)
     return r;
 }
 
+/* The other socket of the pool, which no directive names, has an address all the same. */
+static void check_default(const PoolConfig *c, const SocketUnit *u, const SocketUnit *other,
+                          UnitScope scope, ConfigIssues *issues)
+{
+    const char *suffix = other->unit == UNIT_SOCKET ? ".sock" : ".status.sock";
+    char name[256];
+
+    unit_name(other->unit, c->name, name);
+    for (size_t i = 0; other->n == 0 && i < u->n; i++)
+        if (u->addresses[i].kind == LISTEN_UNIX &&
+            is_default_path(c, u->addresses[i].path, scope, suffix))
+            config_issues_add_at(issues, CONFIG_ERROR, c, u->directive,
+                                 "'%.200s' is where %s listens, expected an address of its own",
+                                 u->addresses[i].text, name);
+}
+
 int socket_settings_make(const PoolConfig *c, UnitScope scope, ConfigIssues *issues,
                          UnitSettings *s)
 {
@@ -257,6 +314,8 @@ int socket_settings_make(const PoolConfig *c, UnitScope scope, ConfigIssues *iss
                          c->n_status_listen};
     int r = make_unit(c, &main, scope, issues, s);
 
+    check_default(c, &main, &status, scope, issues);
+    check_default(c, &status, &main, scope, issues);
     if (r == 0 && status.n > 0)
         r = make_unit(c, &status, scope, issues, s);
     if (r == 0 && status.n > 0)

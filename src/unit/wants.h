@@ -73,5 +73,9 @@ ConfigOrigin unit_directive_origin(const PoolConfig *c, const char *directive);
 void unit_issue(ConfigIssues *issues, ConfigSeverity severity, const PoolConfig *c,
                 const char *directive, const char *format, ...) _printf_(5, 6);
 
+/** Appends a path for a setting that is a list of paths, escaped: systemd.syntax(7). It has no
+ * control characters. 0 or -ENOMEM. */
+int unit_escape_path(Buffer *b, const char *path);
+
 /** Whether path is root or below it. Both are absolute. */
 bool path_is_below(const char *path, const char *root);

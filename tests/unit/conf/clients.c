@@ -108,6 +108,33 @@ START_TEST(what_is_no_list)
 }
 END_TEST
 
+/* Nobody means all of IPv4 by it. */
+START_TEST(mapped_networks_are_of_ipv4)
+{
+    static const struct {
+        const char *text, *word, *meant;
+    } wrong[] = {
+        {"::ffff:10.0.0.0/8", "::ffff:10.0.0.0/8", "10.0.0.0/8"},
+        {"10.0.0.1 , ::FFFF:c000:201/24", "::FFFF:c000:201/24", "192.0.2.1/24"},
+        {"::ffff:0:0/0", "::ffff:0:0/0", "0.0.0.0/0"},
+        {"::1,::ffff:10.0.0.1/95,::1", "::ffff:10.0.0.1/95", "10.0.0.1/32"},
+    };
+    ClientRange *ranges = NULL;
+    char word[64], meant[32];
+    size_t n;
+
+    for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+        ck_assert_int_eq(clients_parse(wrong[i].text, &ranges, &n), -EDOM);
+        ck_assert(clients_find_mapped(wrong[i].text, word, meant));
+        ck_assert_str_eq(word, wrong[i].word);
+        ck_assert_str_eq(meant, wrong[i].meant);
+    }
+    ck_assert(!clients_find_mapped("::ffff:10.0.0.0/104, ::/0 ::ffff:10.0.0.1", word, meant));
+    ck_assert_int_eq(clients_parse("::ffff:0.0.0.0/96", &ranges, &n), 0);
+    free(ranges);
+}
+END_TEST
+
 START_TEST(bits_behind_the_prefix)
 {
     static const char *const networks[][2] = {
@@ -121,7 +148,7 @@ START_TEST(bits_behind_the_prefix)
         {"2001:db8::/32", NULL},
         {"::1", NULL},
         {"::1/0", "::/0"},
-        {"::ffff:10.0.0.1/8", "::/8"},
+        {"::fffe:10.0.0.1/8", "::/8"},
         {"::ffff:10.0.0.1/104", "10.0.0.0/8"},
     };
 
@@ -146,6 +173,7 @@ static Suite *clients_suite(void)
 
     tcase_add_loop_test(t, peers, 0, ARRAY_SIZE(cases));
     tcase_add_test(t, what_is_no_list);
+    tcase_add_test(t, mapped_networks_are_of_ipv4);
     tcase_add_test(t, bits_behind_the_prefix);
     suite_add_tcase(s, t);
     return s;

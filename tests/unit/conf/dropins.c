@@ -179,6 +179,41 @@ START_TEST(files_that_cannot_be_read)
 }
 END_TEST
 
+START_TEST(what_should_be_a_folder)
+{
+    _cleanup_loaded_ Loaded l = {0};
+    char path[128];
+
+    put("etc/www.conf", MINIMAL);
+    put("lib/www.conf.d", "user = a\n");
+    l = load();
+    ck_assert_int_eq(l.r, -EINVAL);
+    ck_assert_uint_eq(l.issues.n, 1);
+    assert_issue(&l, "lib/www.conf.d: is not a folder, expected one with drop-ins (*.conf) of the "
+                     "pool www");
+    loaded_done(&l);
+
+    snprintf(path, sizeof(path), "%s/etc/www.conf.d", folder);
+    ck_assert_int_eq(symlink("nowhere", path), 0);
+    l = load();
+    ck_assert_int_eq(l.r, -EINVAL);
+    assert_issue(&l, "etc/www.conf.d: is not a folder, expected one with drop-ins (*.conf) of the "
+                     "pool www");
+    loaded_done(&l);
+
+    /* A link to a folder is one. */
+    put("lib/real/1.conf", "user = a\n");
+    snprintf(path, sizeof(path), "%s/lib/www.conf.d", folder);
+    ck_assert_int_eq(unlink(path), 0);
+    ck_assert_int_eq(symlink("real", path), 0);
+    snprintf(path, sizeof(path), "%s/etc/www.conf.d", folder);
+    ck_assert_int_eq(unlink(path), 0);
+    l = load();
+    ck_assert_int_eq(l.r, 0);
+    ck_assert_str_eq(l.c->user, "a");
+}
+END_TEST
+
 /* A drop-in does not stand for a section that the pool file lacks. */
 START_TEST(the_section_has_to_be_in_the_file)
 {
@@ -218,6 +253,7 @@ static Suite *dropins_suite(void)
     tcase_add_test(t, lists_are_joined);
     tcase_add_test(t, errors_name_the_dropin);
     tcase_add_test(t, files_that_cannot_be_read);
+    tcase_add_test(t, what_should_be_a_folder);
     tcase_add_test(t, the_section_has_to_be_in_the_file);
     tcase_add_test(t, the_name_is_checked);
     suite_add_tcase(s, t);

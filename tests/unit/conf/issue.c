@@ -88,9 +88,38 @@ static const struct {
      "t.conf:4: listen: '127.0.0.1:0' is not valid, expected paths, ports or host:port with blanks "
      "or commas between"},
     {MINIMAL "listen = 9000 9000\n",
-     "t.conf:4: listen: '9000' is there twice, expected each address once"},
+     "t.conf:4: listen: '9000' cannot be bound besides '9000', expected each address once"},
     {MINIMAL "listen = s /usr/s\n",
-     "t.conf:4: listen: '/usr/s' is there twice, expected each address once"},
+     "t.conf:4: listen: '/usr/s' cannot be bound besides 's', expected each address once"},
+    /* What means the same, and what includes the other. */
+    {MINIMAL "listen = 9000 [::]:9000\n",
+     "t.conf:4: listen: '[::]:9000' cannot be bound besides '9000', expected each address once"},
+    {MINIMAL "listen = 9000 127.0.0.1:9000\n",
+     "t.conf:4: listen: '127.0.0.1:9000' cannot be bound besides '9000', expected each address "
+     "once"},
+    {MINIMAL "listen = [::1]:9000 *:9000\n",
+     "t.conf:4: listen: '*:9000' cannot be bound besides '[::1]:9000', expected each address once"},
+    {MINIMAL "listen = 127.0.0.1:9000 LocalHost:9000\n",
+     "t.conf:4: listen: 'LocalHost:9000' cannot be bound besides '127.0.0.1:9000', expected each "
+     "address once"},
+    {MINIMAL "listen = 0.0.0.0:9000 192.0.2.1:9000\n",
+     "t.conf:4: listen: '192.0.2.1:9000' cannot be bound besides '0.0.0.0:9000', expected each "
+     "address once"},
+    {MINIMAL "listen = 192.0.2.1:9 [::ffff:192.0.2.1]:9\n",
+     "t.conf:4: listen: '[::ffff:192.0.2.1]:9' cannot be bound besides '192.0.2.1:9', expected "
+     "each address once"},
+    {MINIMAL "listen = [2001:db8::a]:9 [2001:DB8:0:0::000a]:9\n",
+     "t.conf:4: listen: '[2001:DB8:0:0::000a]:9' cannot be bound besides '[2001:db8::a]:9', "
+     "expected each address once"},
+    {MINIMAL "listen = /run/a.sock //run/./a.sock/\n",
+     "t.conf:4: listen: '//run/./a.sock/' cannot be bound besides '/run/a.sock', expected each "
+     "address once"},
+    {MINIMAL "listen = localhost:9000 /run/a\npm.status_listen = /run//a 9001 [::]:9000\n",
+     "t.conf:5: pm.status_listen: '/run//a' cannot be bound besides '/run/a' of listen, expected "
+     "an address of its own"},
+    {MINIMAL "listen = localhost:9000 /run/a\npm.status_listen = 9001 [::]:9000\n",
+     "t.conf:5: pm.status_listen: '[::]:9000' cannot be bound besides 'localhost:9000' of listen, "
+     "expected an address of its own"},
     {MINIMAL "ping.path = ping\n", "t.conf:4: ping.path: 'ping' is not valid, expected a path "
                                    "that begins with '/', of letters, digits and / _ - . ~"},
     {MINIMAL "access.suppress_path[] = x\n", "t.conf:4: access.suppress_path: 'x' is not valid, "
@@ -155,10 +184,18 @@ static const struct {
     {MINIMAL "pm.status_path = /s\nping.path = /s\n",
      "t.conf:5: ping.path: '/s' is pm.status_path too, expected another path"},
     {MINIMAL "listen = /s 9000\npm.status_listen = 9000\n",
-     "t.conf:5: pm.status_listen: '9000' is an address of listen too, expected one of its own"},
+     "t.conf:5: pm.status_listen: '9000' cannot be bound besides '9000' of listen, expected an "
+     "address of its own"},
     {MINIMAL "pm.status_listen = 9000 9000\n",
-     "t.conf:4: pm.status_listen: '9000' is there twice, expected each address once"},
+     "t.conf:4: pm.status_listen: '9000' cannot be bound besides '9000', expected each address "
+     "once"},
     /* Clients */
+    {MINIMAL "listen.allowed_clients = ::1, ::ffff:10.0.0.0/8\n",
+     "t.conf:4: listen.allowed_clients: '::ffff:10.0.0.0/8' would let in all of IPv4, because the "
+     "prefix counts from the start of the IPv6 address, expected 10.0.0.0/8"},
+    {MINIMAL "listen.allowed_clients = ::ffff:192.0.2.1/95\n",
+     "t.conf:4: listen.allowed_clients: '::ffff:192.0.2.1/95' would let in all of IPv4, because "
+     "the prefix counts from the start of the IPv6 address, expected 192.0.2.1/32"},
     {MINIMAL "listen.allowed_clients = 10.0.0.0/33\n",
      "t.conf:4: listen.allowed_clients: '10.0.0.0/33' is not valid, expected addresses or networks "
      "(192.0.2.0/24) with blanks or commas between"},
@@ -220,9 +257,8 @@ static const struct {
      "ondemand",
      true},
     {MINIMAL "listen = 9000 /s\n[b]\npm = static\npm.max_children = 1\nlisten = /s\n",
-     "t.conf:8: listen: in the other pool [b]: '/s' is an address of [www] too, expected one of "
-     "its "
-     "own",
+     "t.conf:8: listen: in the other pool [b]: '/s' cannot be bound besides '/s' of [www], "
+     "expected an address of its own",
      true},
     {MINIMAL "[b]\nxyzzy = x\n",
      "t.conf:5: xyzzy: in the other pool [b]: there is no such "

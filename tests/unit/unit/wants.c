@@ -52,8 +52,13 @@ static const struct {
      "[Socket]\nListenStream=\nListenStream=127.0.0.1:9000\n"},
     {UNIT_SOCKET, "listen = *:9000\n",
      "[Socket]\nListenStream=\nListenStream=[::]:9000\nBindIPv6Only=both\n"},
-    {UNIT_SOCKET, "listen = [fe80::1%eth0]:9000\n",
-     "[Socket]\nListenStream=\nListenStream=[fe80::1%%eth0]:9000\n"},
+    /* as systemd shows them */
+    {UNIT_SOCKET, "listen = [2001:DB8:0:0::00a]:9000, //run/./x/y//\n",
+     "[Socket]\nListenStream=\nListenStream=[2001:db8::a]:9000\nListenStream=/run/x/y\n"},
+    {UNIT_SOCKET, "listen = [0::0]:9000\n",
+     "[Socket]\nListenStream=\nListenStream=[::]:9000\nBindIPv6Only=both\n"},
+    {UNIT_SOCKET, "listen = /run//fpmd/www.sock\n", ""},
+    {UNIT_SOCKET, "listen = '/run/a\\\\'\n", "[Socket]\nListenStream=\nListenStream=/run/a\\\\\n"},
     {UNIT_SOCKET, "listen = '/run/a%b'\n", "[Socket]\nListenStream=\nListenStream=/run/a%%b\n"},
     {UNIT_SOCKET, "listen = /run/fpmd/www.sock 9000\n",
      "[Socket]\nListenStream=\nListenStream=/run/fpmd/www.sock\nListenStream=[::]:9000\n"
@@ -68,6 +73,8 @@ static const struct {
     {UNIT_SOCKET, "listen.acl_users = a,b\nlisten.acl_groups = c\n",
      "[Socket]\nSocketGroup=root\nExecStartPost=setfacl -m u:a:rw,u:b:rw,g:c:rw "
      "/run/fpmd/www.sock\n"},
+    {UNIT_SOCKET, "listen.acl_users = 'a$b%c'\n",
+     "[Socket]\nSocketGroup=root\nExecStartPost=setfacl -m u:a$$b%%c:rw /run/fpmd/www.sock\n"},
     {UNIT_SOCKET, "listen = /run/x.sock 9000\nlisten.acl_groups = c\n",
      "[Socket]\nListenStream=\nListenStream=/run/x.sock\nListenStream=[::]:9000\n"
      "BindIPv6Only=both\nSocketGroup=root\nExecStartPost=setfacl -m g:c:rw \"/run/x.sock\"\n"},
@@ -150,12 +157,36 @@ START_TEST(cannot_be_said)
 {
     settings_of(UNIT_SOCKET, UNIT_SCOPE_SYSTEM, "listen = php.example:9000\n", -EINVAL);
     ck_assert_ptr_nonnull(strstr(said, "5 listen: 'php.example:9000' has a host name"));
+    settings_of(UNIT_SOCKET, UNIT_SCOPE_SYSTEM, "listen = [fe80::1%lo]:9000\n", -EINVAL);
+    ck_assert_ptr_nonnull(strstr(said, "5 listen: '[fe80::1%lo]:9000' names an interface"));
+    settings_of(UNIT_SOCKET, UNIT_SCOPE_SYSTEM, "listen = '/run/foo\\'\n", -EINVAL);
+    ck_assert_ptr_nonnull(strstr(said, "5 listen: '/run/foo\\' ends in a backslash"));
     settings_of(UNIT_SERVICE, UNIT_SCOPE_SYSTEM, "chdir = '/home/a\tb'\n", -EINVAL);
     ck_assert_ptr_nonnull(strstr(said, "5 chdir: a path with control characters"));
     settings_of(UNIT_SERVICE, UNIT_SCOPE_SYSTEM,
                 "php_value[upload_tmp_dir] = /tmp/up\nlisten.owner = a\nlisten.acl_users = b\n", 0);
     ck_assert_ptr_nonnull(strstr(said, "5 upload_tmp_dir: /tmp/up is in the private /tmp"));
     ck_assert_ptr_nonnull(strstr(said, "6 listen.owner: is ignored"));
+}
+END_TEST
+
+/* A socket that no directive names has an address, too. */
+START_TEST(default_addresses)
+{
+    settings_of(UNIT_SOCKET, UNIT_SCOPE_SYSTEM, "pm.status_listen = /run//fpmd/www.sock\n",
+                -EINVAL);
+    ck_assert_ptr_nonnull(
+        strstr(said, "5 pm.status_listen: '/run//fpmd/www.sock' is where fpmd@www.socket listens"));
+    settings_of(UNIT_SOCKET, UNIT_SCOPE_SYSTEM, "listen = /run/fpmd/www.status.sock\n", -EINVAL);
+    ck_assert_ptr_nonnull(strstr(said, "5 listen: '/run/fpmd/www.status.sock' is where "
+                                       "fpmd-status@www.socket listens"));
+    settings_of(UNIT_SOCKET, UNIT_SCOPE_SYSTEM,
+                "listen = 9000\npm.status_listen = /run/fpmd/www.sock\n", 0);
+    settings_of(UNIT_SOCKET, UNIT_SCOPE_SYSTEM, "pm.status_listen = /run/fpmd/www.status.sock\n",
+                0);
+    settings_of(UNIT_SOCKET, UNIT_SCOPE_USER, "pm.status_listen = /run/user/1000/fpmd/www.sock\n",
+                -EINVAL);
+    settings_of(UNIT_SOCKET, UNIT_SCOPE_USER, "pm.status_listen = /run/fpmd/www.sock\n", 0);
 }
 END_TEST
 
@@ -197,6 +228,7 @@ static Suite *wants_suite(void)
 
     tcase_add_loop_test(tc, settings, 0, (int)ARRAY_SIZE(cases));
     tcase_add_test(tc, cannot_be_said);
+    tcase_add_test(tc, default_addresses);
     tcase_add_test(tc, of_a_user);
     tcase_add_test(tc, names);
     suite_add_tcase(s, tc);
