@@ -12,6 +12,7 @@
 
 #define CONTROL_VERSION   1
 #define CONTROL_TEXT_SIZE 4096
+#define CONTROL_LIMIT_SEC 5
 #define CONTROL_DIR                                                                                \
     "/run/fpmd-control" /* default; $RUNTIME_DIRECTORY or --control-dir otherwise:                 \
                            DIR/POOL/control */
@@ -33,9 +34,11 @@ typedef struct ControlReply {
     char text[CONTROL_TEXT_SIZE]; /* NUL-terminated, for people */
 } ControlReply;
 
-/** Connects to the control socket of a pool below dir. The fd or -errno. */
+/** Connects to the control socket of a pool below dir; who listens there is not known yet
+ * (SO_PEERCRED). The fd or -errno (-ETIMEDOUT after CONTROL_LIMIT_SEC). */
 int control_connect(const char *dir, const char *pool);
 
-/** Sends a request and waits for its reply; *ret_fd is an fd that came with it, or -1. 0 or -errno.
+/** Sends a request and waits for its reply; *ret_fd is an fd that came with it, or -1. A status is
+ * waited for CONTROL_LIMIT_SEC, a reload as long as the connection lasts. 0 or -errno (-ETIMEDOUT).
  */
 int control_call(int fd, ControlVerb verb, ControlReply *ret, int *ret_fd);

@@ -9,9 +9,52 @@
 
 #define LINK_MAX_FDS (LINK_FORK_MAX * LINK_FORK_FDS)
 
+/* Linux 6.16; the number is the same on all architectures of asm-generic/socket.h. The others
+ * (parisc, sparc) have numbers of their own, which the headers know or we do without. */
+#if !defined(SO_PASSRIGHTS) && !defined(__hppa__) && !defined(__sparc__)
+#define SO_PASSRIGHTS 83
+#endif
+
 _Static_assert(LINK_MAX_FDS <= 253, "SCM_MAX_FD of the kernel");
 _Static_assert(sizeof(LinkMessage) == 16 + LINK_TEXT_SIZE,
                "docs/runtime-protocol.md has this layout");
+
+static int set_passrights(int fd, int on)
+{
+#ifdef SO_PASSRIGHTS
+    return setsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &on, sizeof(on)) < 0 ? -errno : 0;
+#else
+    return -ENOPROTOOPT;
+#endif
+}
+
+int link_refuse_fds(int fd)
+{
+    int r = set_passrights(fd, 0);
+
+    if (r == -ENOPROTOOPT)
+        return 0;
+    return r < 0 ? r : 1;
+}
+
+int link_admit_fds(int fd)
+{
+    int r = set_passrights(fd, 1);
+
+    return r == -ENOPROTOOPT ? 0 : r;
+}
+
+bool link_can_refuse_fds(int fd)
+{
+#ifdef SO_PASSRIGHTS
+    int on;
+    socklen_t size = sizeof(on);
+
+    return getsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &on, &size) == 0;
+#else
+    return false;
+#endif
+}
 
 int link_pair(int ret[2])
 {
@@ -24,6 +67,11 @@ int link_pair(int ret[2])
         r = -errno;
         goto fail;
     }
+    /* Where it is not possible, the filter of the workers takes the sting out of what they send:
+     * SECCOMP_WORKER_UNLINGERING. */
+    r = link_refuse_fds(pair[0]);
+    if (r < 0)
+        goto fail;
     r = fd_set_nonblock(pair[0], true);
     if (r < 0)
         goto fail;

@@ -52,9 +52,23 @@ typedef struct LinkMessage {
                                   version, "PHP 8.2.36" */
 } LinkMessage;
 
-/** Makes a connected pair: ret[0] the manager's end (credentials on, non-blocking), ret[1] the
- * other's (blocking). 0 or -errno. */
+/** Makes a connected pair: ret[0] the manager's end (credentials on, non-blocking, without
+ * descriptors where the kernel can refuse them), ret[1] the other's (blocking). 0 or -errno. */
 int link_pair(int ret[2]);
+
+/**
+ * Makes a unix socket refuse descriptors: who sends some to it gets -EPERM. Descriptors that
+ * arrive, are read or not, are closed by the receiver, and a close(2) may wait as long as the
+ * sender likes (SO_LINGER). On a listening socket it holds for the connections that it accepts.
+ * 1; 0 when the kernel cannot (before Linux 6.16); -errno.
+ */
+int link_refuse_fds(int fd);
+
+/** Lets them in again. 0 or -errno. */
+int link_admit_fds(int fd);
+
+/** Whether link_refuse_fds() works here. fd: any unix socket. */
+bool link_can_refuse_fds(int fd);
 
 /** Sends one message with n fds (at most LINK_FORK_MAX * LINK_FORK_FDS). 0 or -errno (-EAGAIN when
  * the link is full). */

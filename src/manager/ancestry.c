@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -43,6 +44,58 @@ static bool may_be_ours(pid_t pid)
     return n == 0 || n == ARRAY_SIZE(pids);
 }
 
+/* The control group of a process as /proc/PID/cgroup has it ("0::/path\n"), or NULL. */
+static char *cgroup_of(const char *pid)
+{
+    char path[64];
+    char *text = NULL;
+
+    snprintf(path, sizeof(path), "/proc/%s/cgroup", pid);
+    if (fd_read_file(path, 65536, &text, NULL) < 0)
+        return NULL;
+    text[strcspn(text, "\n")] = 0;
+    return text;
+}
+
+static bool is_in_our_cgroup(pid_t pid)
+{
+    char number[16];
+    _cleanup_free_ char *own = cgroup_of("self"), *other = NULL;
+
+    snprintf(number, sizeof(number), "%d", (int)pid);
+    other = cgroup_of(number);
+    return own && other && strncmp(own, other, strlen(own)) == 0;
+}
+
+/* How many system call filters a process has, see proc(5); -1: unknown (before Linux 5.9). */
+static long filters_of(const char *pid)
+{
+    static const char name[] = "\nSeccomp_filters:";
+    _cleanup_free_ char *text = NULL;
+    const char *found;
+    char path[64];
+
+    snprintf(path, sizeof(path), "/proc/%s/status", pid);
+    if (fd_read_file(path, 65536, &text, NULL) < 0)
+        return -1;
+    found = strstr(text, name);
+    return found ? strtol(found + strlen(name), NULL, 10) : -1;
+}
+
+/*
+ * What the pool of a manager that crashed has left has PID 1 as its parent, as has fpmctl of
+ * ExecReload=, in the same control group. Filters tell them apart: systemd gives us and ExecReload=
+ * the same ones, every process of a pool has those and the template's on top, and no process gets
+ * rid of one.
+ */
+static bool is_left_over(pid_t pid)
+{
+    char number[16];
+
+    snprintf(number, sizeof(number), "%d", (int)pid);
+    return filters_of(number) > filters_of("self") && is_in_our_cgroup(pid);
+}
+
 bool ancestry_is_ours(pid_t pid)
 {
     pid_t p = pid;
@@ -52,7 +105,7 @@ bool ancestry_is_ours(pid_t pid)
             return true;
         /* What systemd starts for our unit, fpmctl of ExecReload=, is its child as we are. */
         if (p <= 1 || p == getppid())
-            return false;
+            return is_left_over(pid);
         p = parent_of(p);
     }
     return may_be_ours(pid);

@@ -50,7 +50,7 @@ static int on_beat(sd_event_source *source, uint64_t usec, void *userdata)
     done = m->requests - m->requests_beat;
     if (passed_usec > 0)
         m->requests_per_ksec = done * 1000 * USEC_PER_SEC / passed_usec;
-    m->beat_usec = done > 0 || c.active > 0 || m->state != MANAGER_READY
+    m->beat_usec = done > 0 || c.active > 0 || m->state != MANAGER_READY || scale_status_is_open(m)
                        ? BEAT_MIN_USEC
                        : MIN(m->beat_usec * 2, BEAT_MAX_USEC);
     m->requests_beat = m->requests;
@@ -60,6 +60,16 @@ static int on_beat(sd_event_source *source, uint64_t usec, void *userdata)
 
     sd_event_source_set_time(source, now_usec + m->beat_usec);
     return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+void beat_soon(Manager *m)
+{
+    uint64_t at_usec, soon_usec = clock_monotonic_usec() + BEAT_MIN_USEC;
+
+    m->beat_usec = BEAT_MIN_USEC;
+    if (m->beat_source && sd_event_source_get_time(m->beat_source, &at_usec) >= 0 &&
+        at_usec > soon_usec)
+        sd_event_source_set_time(m->beat_source, soon_usec);
 }
 
 static int on_watchdog(sd_event_source *source, uint64_t usec, void *userdata)

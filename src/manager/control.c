@@ -229,6 +229,10 @@ int control_listen(Manager *m)
     fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return -errno;
+    /* The connections that it accepts inherit it. */
+    r = link_refuse_fds(fd);
+    if (r < 0)
+        return r;
     unlink(m->control_path);
     if (bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 ||
         chmod(m->control_path, 0660) < 0 || listen(fd, 16) < 0 || stat(m->control_path, &st) < 0)

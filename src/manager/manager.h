@@ -119,6 +119,11 @@ struct Worker {
     uint64_t requests_counted;  /* already in manager->requests */
     uint64_t asked_second_usec; /* begin of the second in which n_asked counts its questions */
     unsigned n_asked;
+    /* Of a worker for the status: when it was last seen to get on, and by what. */
+    uint64_t progress_usec;
+    uint64_t progress_requests;
+    sd_event_source *end_source; /* its time to leave runs */
+    bool ended;                  /* by us, on purpose */
 };
 
 typedef struct ManagerOptions {
@@ -305,6 +310,12 @@ void scale_count(Manager *m, ScaleCounts *ret);
  * of pm.max_children: a pool that is full can still be asked how it fares. */
 void scale_status(Manager *m, uint64_t now_usec);
 
+/** Whether there is such a worker, which has to be looked after. */
+bool scale_status_is_open(const Manager *m);
+
+/** One of them was told to leave: it has a second, since it serves no request of the pool. */
+void scale_status_retired(Worker *w);
+
 /* ---- reload.c ---- */
 
 /** Starts a reload, or notes it when one is under way. Returns the number of the reload that will
@@ -331,6 +342,8 @@ void mismatch_report(Manager *m, const PoolConfig *c);
 /* ---- beat.c: the regular look at the pool ---- */
 
 int beat_start(Manager *m);
+/** The next beat comes within a second. */
+void beat_soon(Manager *m);
 /** Writes the STATUS line anew and sends it when it changed. */
 void beat_status(Manager *m);
 

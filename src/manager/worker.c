@@ -87,6 +87,7 @@ Worker *worker_free(Worker *w)
     output_close(&w->out);
     output_close(&w->err);
     sd_event_source_disable_unref(w->life_source);
+    sd_event_source_disable_unref(w->end_source);
     fd_close(w->life_line);
     board_unmap(w->slot);
     free(w);
@@ -145,6 +146,8 @@ void worker_retire(Worker *w)
     w->phase = WORKER_RETIRED;
     w->life_source = sd_event_source_disable_unref(w->life_source);
     w->life_line = fd_close(w->life_line);
+    if (w->for_status)
+        scale_status_retired(w);
 }
 
 /* A worker of sound mind says HELLO and READY, asks for the STATUS and says nothing else. */
@@ -356,7 +359,7 @@ void worker_on_exit(Worker *w, int code, int status)
     Manager *m = w->manager;
     Generation *g = w->generation;
     bool was_registered = w->phase >= WORKER_READY && code != 0;
-    bool crashed = code != CLD_EXITED || status != EXIT_STATUS_OK;
+    bool crashed = !w->ended && (code != CLD_EXITED || status != EXIT_STATUS_OK);
     uint64_t now_usec = clock_monotonic_usec();
     BoardSlot slot = {0};
 

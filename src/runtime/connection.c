@@ -6,12 +6,16 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 
 /* An arena that one large head has blown up is not kept for the small ones. */
 #define SPARE_ARENA_MAX (64 * 1024)
 
 /* Rounds of throwing bytes away before other connections have their turn. */
 #define LINGER_ROUNDS 16
+
+/* On a socket of pm.status_listen each wait for the peer ends after this time. */
+#define STATUS_WAIT_SEC 5
 
 ConnectionShared *connection_shared_new(BoardSlot *slot, unsigned max_connections,
                                         unsigned max_requests)
@@ -132,7 +136,13 @@ int connection_fd(const Connection *c)
 
 void connection_mark_status(Connection *c)
 {
+    static const struct timeval limit = {.tv_sec = STATUS_WAIT_SEC};
+
     c->for_status = true;
+    /* One worker answers all who ask, and none of them may keep it from the others. Sockets of all
+     * kinds have these limits: the call then fails with EAGAIN, as if the peer were gone. */
+    setsockopt(c->fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
+    setsockopt(c->fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
 }
 
 void connection_claim_input(Connection *c)

@@ -145,7 +145,11 @@ int template_run(const RuntimeSpec *spec, const Engine *engine)
     /* Before the language starts: none of its extensions ever runs without the filter. */
     r = seccomp_filter_new(SECCOMP_TEMPLATE, 0, &template_filter);
     if (r == 0)
-        r = seccomp_filter_new(SECCOMP_WORKER, getpid(), &worker_filter);
+        /* A descriptor that a worker sends is closed by the manager, which may wait in there as
+         * long as the worker likes. From Linux 6.16 its sockets refuse descriptors. */
+        r = seccomp_filter_new(link_can_refuse_fds(spec->link_fd) ? SECCOMP_WORKER
+                                                                  : SECCOMP_WORKER_UNLINGERING,
+                               getpid(), &worker_filter);
     if (r == 0)
         r = seccomp_filter_install(template_filter);
     if (r < 0) {

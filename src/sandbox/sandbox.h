@@ -79,12 +79,15 @@ typedef enum SeccompProfile {
     SECCOMP_WORKER,   /* and what reaches other processes of the pool: process_vm_*, setpriority,
                          sched_set*, prlimit64 of others, kill of pid -1, of process groups and of the
                          template */
+    SECCOMP_WORKER_UNLINGERING, /* and SO_LINGER: close(2) of a socket must not wait, since the
+                                   manager closes what workers send to it. For kernels on which a
+                                   unix socket cannot refuse descriptors (before Linux 6.16) */
     _SECCOMP_PROFILE_MAX,
 } SeccompProfile;
 
 typedef struct SeccompFilter SeccompFilter;
 
-/** Builds a filter. template_pid is only for SECCOMP_WORKER. 0 or -errno. */
+/** Builds a filter. template_pid is only for the workers'. 0 or -errno. */
 int seccomp_filter_new(SeccompProfile profile, pid_t template_pid, SeccompFilter **ret);
 SeccompFilter *seccomp_filter_free(SeccompFilter *f);
 DEFINE_CLEANUP(SeccompFilter, seccomp_filter_free)

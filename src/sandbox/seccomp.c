@@ -89,6 +89,10 @@ static int add_exceptions(scmp_filter_ctx context, SeccompProfile profile)
         {0, SCMP_CMP_MASKED_EQ, UINT32_MAX, AF_NETLINK},
         {2, SCMP_CMP_NE, NETLINK_ROUTE, 0},
     };
+    const struct scmp_arg_cmp linger[] = {
+        {1, SCMP_CMP_MASKED_EQ, UINT32_MAX, SOL_SOCKET},
+        {2, SCMP_CMP_MASKED_EQ, UINT32_MAX, SO_LINGER},
+    };
     int r = deny(context, "personality", EPERM, 1, &not_query);
 
     if (r < 0)
@@ -96,7 +100,10 @@ static int add_exceptions(scmp_filter_ctx context, SeccompProfile profile)
     r = deny(context, "socket", EPERM, ARRAY_SIZE(netlink), netlink);
     if (r < 0 || profile < SECCOMP_WORKER)
         return r;
-    return deny(context, "prlimit64", EPERM, 1, &not_self);
+    r = deny(context, "prlimit64", EPERM, 1, &not_self);
+    if (r < 0 || profile < SECCOMP_WORKER_UNLINGERING)
+        return r;
+    return deny(context, "setsockopt", EPERM, ARRAY_SIZE(linger), linger);
 }
 
 static int add_template(scmp_filter_ctx context, pid_t template_pid)
@@ -141,7 +148,7 @@ int seccomp_filter_new(SeccompProfile profile, pid_t template_pid, SeccompFilter
     int r;
 
     /* kill(0) and kill(-1) are denied anyway; a pid that is none would deny something else. */
-    if (profile >= _SECCOMP_PROFILE_MAX || (profile == SECCOMP_WORKER && template_pid <= 0))
+    if (profile >= _SECCOMP_PROFILE_MAX || (profile >= SECCOMP_WORKER && template_pid <= 0))
         return -EINVAL;
     f = calloc(1, sizeof(*f));
     context = seccomp_init(SCMP_ACT_ALLOW);
@@ -164,7 +171,7 @@ int seccomp_filter_new(SeccompProfile profile, pid_t template_pid, SeccompFilter
     r = add_exceptions(context, profile);
     if (r < 0)
         return r;
-    if (profile == SECCOMP_WORKER) {
+    if (profile >= SECCOMP_WORKER) {
         r = add_template(context, template_pid);
         if (r < 0)
             return r;

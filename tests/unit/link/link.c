@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -20,32 +21,30 @@ static ino_t inode(int fd)
     return st.st_ino;
 }
 
-START_TEST(message_carries_descriptors_and_pid)
+START_TEST(message_carries_descriptors)
 {
     LinkMessage sent = {.type = LINK_FORK, .count = 2, .flags = 5}, got;
     int pair[2], fds[4], peer_fds[4];
     size_t n = 0;
-    pid_t pid = 0;
 
     ck_assert_int_eq(link_pair(pair), 0);
     strcpy(sent.text, "hello");
     for (int i = 0; i < 4; i++)
         fds[i] = memfd_create("x", 0);
-    ck_assert_int_eq(link_send(pair[1], &sent, fds, 4), 0);
-    ck_assert_int_eq(link_receive(pair[0], MSG_DONTWAIT, &got, peer_fds, 4, &n, &pid), 1);
+    ck_assert_int_eq(link_send(pair[0], &sent, fds, 4), 0);
+    ck_assert_int_eq(link_receive(pair[1], MSG_DONTWAIT, &got, peer_fds, 4, &n, NULL), 1);
     ck_assert_uint_eq(got.type, LINK_FORK);
     ck_assert_uint_eq(got.count, 2);
     ck_assert_uint_eq(got.flags, 5);
     ck_assert_str_eq(got.text, "hello");
     ck_assert_uint_eq(n, 4);
-    ck_assert_int_eq(pid, getpid());
     for (int i = 0; i < 4; i++) {
         ck_assert_uint_eq(inode(fds[i]), inode(peer_fds[i]));
         ck_assert_int_eq(fcntl(peer_fds[i], F_GETFD), FD_CLOEXEC);
     }
-    ck_assert_int_eq(link_receive(pair[0], MSG_DONTWAIT, &got, NULL, 0, NULL, NULL), -EAGAIN);
-    close(pair[1]);
-    ck_assert_int_eq(link_receive(pair[0], MSG_DONTWAIT, &got, NULL, 0, NULL, NULL), 0);
+    ck_assert_int_eq(link_receive(pair[1], MSG_DONTWAIT, &got, NULL, 0, NULL, NULL), -EAGAIN);
+    close(pair[0]);
+    ck_assert_int_eq(link_receive(pair[1], MSG_DONTWAIT, &got, NULL, 0, NULL, NULL), 0);
 }
 END_TEST
 
@@ -77,28 +76,71 @@ START_TEST(absurd_messages)
     before = dup(fd);
     close(before);
 
-    ck_assert_int_eq(send(pair[1], "short", 5, 0), 5);
-    ck_assert_int_eq(link_receive(pair[0], MSG_DONTWAIT, &got, NULL, 0, NULL, NULL), -EBADMSG);
+    ck_assert_int_eq(send(pair[0], "short", 5, 0), 5);
+    ck_assert_int_eq(link_receive(pair[1], MSG_DONTWAIT, &got, NULL, 0, NULL, NULL), -EBADMSG);
 
     m.type = _LINK_TYPE_MAX;
-    ck_assert_int_eq(link_send(pair[1], &m, &fd, 1), 0);
-    ck_assert_int_eq(link_receive(pair[0], MSG_DONTWAIT, &got, NULL, 0, NULL, NULL), -EBADMSG);
+    ck_assert_int_eq(link_send(pair[0], &m, &fd, 1), 0);
+    ck_assert_int_eq(link_receive(pair[1], MSG_DONTWAIT, &got, NULL, 0, NULL, NULL), -EBADMSG);
 
     m.type = 0;
-    ck_assert_int_eq(link_send(pair[1], &m, &fd, 1), 0);
-    ck_assert_int_eq(link_receive(pair[0], MSG_DONTWAIT, &got, NULL, 0, NULL, NULL), -EBADMSG);
+    ck_assert_int_eq(link_send(pair[0], &m, &fd, 1), 0);
+    ck_assert_int_eq(link_receive(pair[1], MSG_DONTWAIT, &got, NULL, 0, NULL, NULL), -EBADMSG);
 
     m.type = LINK_HELLO;
     m.version = LINK_VERSION + 1;
-    ck_assert_int_eq(send(pair[1], &m, sizeof(m), 0), (int)sizeof(m));
-    ck_assert_int_eq(link_receive(pair[0], MSG_DONTWAIT, &got, NULL, 0, NULL, NULL), -EBADMSG);
+    ck_assert_int_eq(send(pair[0], &m, sizeof(m), 0), (int)sizeof(m));
+    ck_assert_int_eq(link_receive(pair[1], MSG_DONTWAIT, &got, NULL, 0, NULL, NULL), -EBADMSG);
 
     /* More descriptors than asked for: the rest is closed, the message counts. */
     m.version = LINK_VERSION;
-    ck_assert_int_eq(link_send(pair[1], &m, &fd, 1), 0);
-    ck_assert_int_eq(link_receive(pair[0], MSG_DONTWAIT, &got, NULL, 0, NULL, NULL), 1);
+    ck_assert_int_eq(link_send(pair[0], &m, &fd, 1), 0);
+    ck_assert_int_eq(link_receive(pair[1], MSG_DONTWAIT, &got, NULL, 0, NULL, NULL), 1);
 
     ck_assert_int_eq(dup(fd), before);
+}
+END_TEST
+
+/* Of the other process only: what it sends would be closed by us, however long that takes. */
+START_TEST(descriptors_of_the_other_are_refused)
+{
+    LinkMessage m = {.type = LINK_HELLO}, got;
+    int pair[2], fd = memfd_create("x", 0);
+
+    ck_assert_int_eq(link_pair(pair), 0);
+    ck_assert_int_eq(link_can_refuse_fds(pair[0]), link_refuse_fds(pair[0]) == 1);
+    if (!link_can_refuse_fds(pair[0]))
+        return; /* before Linux 6.16: the filter of the workers does it */
+    ck_assert_int_eq(link_send(pair[1], &m, &fd, 1), -EPERM);
+    ck_assert_int_eq(link_send(pair[1], &m, NULL, 0), 0);
+    ck_assert_int_eq(link_receive(pair[0], MSG_DONTWAIT, &got, NULL, 0, NULL, NULL), 1);
+    ck_assert_int_eq(link_receive(pair[0], MSG_DONTWAIT, &got, NULL, 0, NULL, NULL), -EAGAIN);
+    ck_assert_int_eq(link_send(pair[0], &m, &fd, 1), 0);
+    ck_assert_int_eq(link_admit_fds(pair[0]), 0);
+    ck_assert_int_eq(link_send(pair[1], &m, &fd, 1), 0);
+}
+END_TEST
+
+/* As those of the control socket are; before accept(2) as well. */
+START_TEST(accepted_connections_inherit_it)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    socklen_t size = sizeof(address);
+    LinkMessage m = {.type = LINK_HELLO};
+    int listener = socket(AF_UNIX, SOCK_SEQPACKET, 0), client = socket(AF_UNIX, SOCK_SEQPACKET, 0);
+    int fd = memfd_create("x", 0);
+
+    if (link_refuse_fds(listener) == 0)
+        return;
+    /* An address that the kernel chooses. */
+    ck_assert_int_eq(bind(listener, (struct sockaddr *)&address, sizeof(sa_family_t)), 0);
+    ck_assert_int_eq(listen(listener, 1), 0);
+    ck_assert_int_eq(getsockname(listener, (struct sockaddr *)&address, &size), 0);
+    ck_assert_int_eq(connect(client, (struct sockaddr *)&address, size), 0);
+    ck_assert_int_eq(link_send(client, &m, &fd, 1), -EPERM);
+    ck_assert_int_ge(accept(listener, NULL, NULL), 0);
+    ck_assert_int_eq(link_send(client, &m, &fd, 1), -EPERM);
+    ck_assert_int_eq(link_send(client, &m, NULL, 0), 0);
 }
 END_TEST
 
@@ -249,7 +291,9 @@ static Suite *link_suite(void)
     Suite *s = suite_create("link/link");
     TCase *t = tcase_create("all");
 
-    tcase_add_test(t, message_carries_descriptors_and_pid);
+    tcase_add_test(t, message_carries_descriptors);
+    tcase_add_test(t, descriptors_of_the_other_are_refused);
+    tcase_add_test(t, accepted_connections_inherit_it);
     tcase_add_test(t, pid_is_the_senders);
     tcase_add_test(t, absurd_messages);
     tcase_add_test(t, text_is_always_terminated);

@@ -2,6 +2,8 @@
 #include "manager/ancestry.h"
 #include "../run.h"
 
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -78,29 +80,52 @@ START_TEST(others_are_not)
 }
 END_TEST
 
-/* A sibling, as fpmctl of ExecReload= is one of the manager. */
-START_TEST(siblings_are_not)
+/* What a manager says of its sibling, which has a filter more than the manager or not. */
+static char ask_sibling(bool filtered)
 {
+    struct sock_filter allow = {BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW};
+    struct sock_fprog program = {1, &allow};
     int told[2];
-    pid_t sibling = getpid(), manager;
+    pid_t sibling, manager;
     char answer;
 
     ck_assert_int_eq(pipe(told), 0);
     sibling = fork();
     if (sibling == 0) {
+        if (filtered && (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+                         prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0))
+            _exit(1);
+        if (write(told[1], "", 1) != 1)
+            _exit(1);
         pause();
         _exit(0);
     }
+    ck_assert_int_eq(read(told[0], &answer, 1), 1);
     manager = fork();
     if (manager == 0) {
         answer = ancestry_is_ours(sibling) ? 'y' : 'n';
         _exit(write(told[1], &answer, 1) == 1 ? 0 : 1);
     }
     ck_assert_int_eq(read(told[0], &answer, 1), 1);
-    ck_assert_int_eq(answer, 'n');
     kill(sibling, SIGKILL);
     while (waitpid(-1, NULL, 0) > 0)
         ;
+    close(told[0]);
+    close(told[1]);
+    return answer;
+}
+
+/* As fpmctl of ExecReload= is one. */
+START_TEST(siblings_are_not)
+{
+    ck_assert_int_eq(ask_sibling(false), 'n');
+}
+END_TEST
+
+/* Of the pool of a manager that has crashed. */
+START_TEST(siblings_with_more_filters_are)
+{
+    ck_assert_int_eq(ask_sibling(true), 'y');
 }
 END_TEST
 
@@ -125,6 +150,7 @@ static Suite *ancestry_suite(void)
     tcase_add_test(t, those_that_lost_their_parent_stay_ours);
     tcase_add_test(t, others_are_not);
     tcase_add_test(t, siblings_are_not);
+    tcase_add_test(t, siblings_with_more_filters_are);
     tcase_add_test(t, the_dead_are_ours);
     suite_add_tcase(s, t);
     return s;

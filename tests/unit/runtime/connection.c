@@ -781,10 +781,18 @@ START_TEST(requests_of_a_status_socket)
 {
     Buffer b = {0};
     Request *r;
+    struct timeval limit;
+    socklen_t size = sizeof(limit);
     Pair p;
 
     pair_open(&p, SOCK_STREAM);
     connection_mark_status(p.c);
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(getsockopt(connection_fd(p.c), SOL_SOCKET, i ? SO_SNDTIMEO : SO_RCVTIMEO,
+                                    &limit, &size),
+                         0);
+        ck_assert_int_eq(limit.tv_sec, 5);
+    }
     for (unsigned i = 0; i < 2; i++) {
         request(&b, 1, FCGI_KEEP_CONN, NULL);
         peer_send_buffer(&p, &b);

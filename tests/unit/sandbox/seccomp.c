@@ -95,6 +95,27 @@ START_TEST(unfiltered_calls_differ)
 }
 END_TEST
 
+static int set_linger(void)
+{
+    const struct linger linger = {.l_onoff = 1, .l_linger = 3600};
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+    ck_assert_int_ge(fd, 0);
+    return setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)) < 0 ? errno : 0;
+}
+
+/* Only where a close(2) of the manager could wait for it; other options always. */
+START_TEST(lingering_is_denied_to_workers_of_old_kernels)
+{
+    static const int on = 1;
+
+    install(_i == 0 ? SECCOMP_WORKER : SECCOMP_WORKER_UNLINGERING);
+    ck_assert_int_eq(set_linger(), _i == 0 ? 0 : EPERM);
+    ck_assert_int_eq(
+        setsockopt(socket(AF_INET, SOCK_STREAM, 0), SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on)), 0);
+}
+END_TEST
+
 /* A typed mistake in the table would be skipped as a name that is unknown here. */
 START_TEST(names_are_known)
 {
@@ -283,6 +304,7 @@ static Suite *seccomp_suite(void)
     TCase *t = tcase_create("all");
 
     tcase_set_timeout(t, 30);
+    tcase_add_loop_test(t, lingering_is_denied_to_workers_of_old_kernels, 0, 2);
     tcase_add_test(t, names_are_known);
     tcase_add_test(t, denied_to_templates);
     tcase_add_test(t, denied_to_workers);
