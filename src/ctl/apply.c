@@ -50,6 +50,19 @@ static int note_change(Apply *a, const char *pool, UnitKind kind, bool removed)
     return 0;
 }
 
+static int tell(const Apply *a, const char *pool, const char *unit, const Buffer *text)
+{
+    _cleanup_free_ char *path = NULL;
+
+    if (!a->options->note)
+        return 0;
+    if (asprintf(&path, "%s/%s.d/" APPLY_DROPIN, a->unit_dir, unit) < 0) {
+        path = NULL;
+        return -ENOMEM;
+    }
+    return a->options->note(a->options->note_data, pool, path, text);
+}
+
 /* 0 or -ENOMEM; what else goes wrong is complained of. */
 static int apply_unit(Apply *a, const char *pool, const PoolConfig *c, const UnitSettings *s,
                       UnitKind kind)
@@ -79,7 +92,10 @@ static int apply_unit(Apply *a, const char *pool, const PoolConfig *c, const Uni
         r = note_change(a, pool, kind, text.size == 0);
     if (r < 0 || a->options->dry_run)
         return r;
-    r = text.size > 0 ? dropin_write(a->unit_dir, name, &text) : dropin_remove(a->unit_dir, name);
+    r = tell(a, pool, name, &text);
+    if (r == 0)
+        r = text.size > 0 ? dropin_write(a->unit_dir, name, &text)
+                          : dropin_remove(a->unit_dir, name);
     if (r < 0)
         complain_of_file(a, name, r);
     return 0;
@@ -128,6 +144,7 @@ static int apply_pool(Apply *a, const char *pool)
     if (r == 0) {
         check_setfacl(c, &s, &issues);
         links_check(c, &s, &issues);
+        r = names_check(c, &s, &issues);
     }
     if (r == -ENOMEM || print_issues(&issues) < 0)
         return -ENOMEM;

@@ -9,6 +9,10 @@
 /* The name of our drop-ins: fpmd@POOL.socket.d/50-pool-file.conf. */
 #define APPLY_DROPIN "50-pool-file.conf"
 
+/* Told of each drop-in before it is written, or removed (text of size 0). 0; -errno: it stays as it
+ * is, and the error is complained of. */
+typedef int (*ApplyNote)(void *data, const char *pool, const char *path, const Buffer *text);
+
 typedef struct ApplyOptions {
     const char *unit_dir; /* NULL: that of ctl, /etc/systemd/system */
     bool dry_run;         /* only say what would be written */
@@ -16,6 +20,8 @@ typedef struct ApplyOptions {
     bool restart;         /* restart running units whose settings changed */
     char *const *gone;    /* pools without a file, which lose their drop-ins */
     size_t n_gone;
+    ApplyNote note; /* NULL: nobody is told */
+    void *note_data;
 } ApplyOptions;
 
 /**

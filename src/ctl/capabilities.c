@@ -6,22 +6,6 @@
 #include <sys/capability.h>
 #include <unistd.h>
 
-static int set_empty_but(cap_value_t kept, bool keep)
-{
-    cap_t caps = cap_init();
-    int r = 0;
-
-    if (!caps)
-        return -errno;
-    if (keep && (cap_set_flag(caps, CAP_PERMITTED, 1, &kept, CAP_SET) < 0 ||
-                 cap_set_flag(caps, CAP_EFFECTIVE, 1, &kept, CAP_SET) < 0))
-        r = -errno;
-    if (r == 0 && cap_set_proc(caps) < 0)
-        r = -errno;
-    cap_free(caps);
-    return r;
-}
-
 /* Whether the permitted set has it. */
 static bool has(cap_value_t value)
 {
@@ -35,9 +19,37 @@ static bool has(cap_value_t value)
     return flag == CAP_SET;
 }
 
-int capabilities_drop(void)
+static int set_only(const cap_value_t *kept, int n)
 {
+    cap_t caps = cap_init();
+    int r = 0;
+
+    if (!caps)
+        return -errno;
+    if (n > 0 && (cap_set_flag(caps, CAP_PERMITTED, n, kept, CAP_SET) < 0 ||
+                  cap_set_flag(caps, CAP_EFFECTIVE, n, kept, CAP_SET) < 0))
+        r = -errno;
+    if (r == 0 && cap_set_proc(caps) < 0)
+        r = -errno;
+    cap_free(caps);
+    return r;
+}
+
+int capabilities_drop(bool keep_chown)
+{
+    cap_value_t kept[2];
+    int n = 0;
+
     if (cap_reset_ambient() < 0)
         return -errno;
-    return set_empty_but(CAP_DAC_OVERRIDE, geteuid() == 0 && has(CAP_DAC_OVERRIDE));
+    if (geteuid() == 0 && has(CAP_DAC_OVERRIDE))
+        kept[n++] = CAP_DAC_OVERRIDE;
+    if (geteuid() == 0 && keep_chown && has(CAP_CHOWN))
+        kept[n++] = CAP_CHOWN;
+    return set_only(kept, n);
+}
+
+bool capabilities_has_chown(void)
+{
+    return has(CAP_CHOWN);
 }

@@ -40,12 +40,21 @@ static int verify_ids(const Check *k, const PoolFile *file, const PoolConfig *c,
 {
     _cleanup_free_ char *unit_user = NULL;
     PoolIds ids = {0};
-    int r;
+    int r = 0;
 
     if (k->units && !file->by_path && !k->ctl->user && compare_has_dropins(k->ctl, c->name) &&
-        compare_user(k->units, c->name, &unit_user) == 0 && unit_user)
+        compare_user(k->units, c->name, &unit_user) < 0)
+        unit_user = NULL;
+    /* In other folders than the manager's own nothing is for it to read. */
+    if (geteuid() == 0 && !file->by_path && !k->ctl->user &&
+        strcmp(k->ctl->config_dir, FPMD_CONFIG_FOLDERS) == 0)
+        r = readable_check(k->ctl->config_dir, unit_user ? unit_user : FPMD_MANAGER_USER, c,
+                           issues);
+    if (r < 0)
+        return r;
+    if (unit_user)
         return verify_user(c, unit_user, issues);
-    r = config_resolve_ids(c, is_privileged(k->ctl, file), issues, &ids);
+    r = config_resolve_worker_ids(c, is_privileged(k->ctl, file), issues, &ids);
     if (r == 0)
         pool_ids_done(&ids);
     return r == -EINVAL ? 0 : r;

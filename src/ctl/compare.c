@@ -200,8 +200,10 @@ int compare_units(const Ctl *ctl, Units *units, const PoolConfig *c, ConfigIssue
 
     if (r == -EINVAL)
         r = 0;
-    if (r == 0)
+    if (r == 0) {
         links_check(c, &settings, issues);
+        r = names_check(c, &settings, issues);
+    }
     for (int kind = 0; r == 0 && units && kind < _UNIT_KIND_MAX; kind++) {
         unit_name((UnitKind)kind, c->name, name);
         k.unit = (UnitView){units, name};

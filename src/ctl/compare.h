@@ -35,3 +35,12 @@ void sendmail_check(const PoolConfig *c, ConfigIssues *issues);
 /** Warns of paths that are shown to the service by way of symbolic links, which a bind mount does
  * not follow later. */
 void links_check(const PoolConfig *c, const UnitSettings *s, ConfigIssues *issues);
+
+/** Adds an error for each user or group of the sockets' settings that does not exist: the unit
+ * would fail. 0 or -ENOMEM. */
+int names_check(const PoolConfig *c, const UnitSettings *s, ConfigIssues *issues);
+
+/** Warns of files of the pool, folders with drop-ins and folders on the way that user may not read;
+ * a user that does not exist is passed over. 0 or -ENOMEM. */
+int readable_check(const char *folders, const char *user, const PoolConfig *c,
+                   ConfigIssues *issues);

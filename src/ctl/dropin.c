@@ -66,14 +66,17 @@ static int write_all(int fd, const Buffer *text)
     return fchmod(fd, 0644) < 0 || fsync(fd) < 0 ? -errno : 0;
 }
 
-/* systemd reads only *.conf. */
+/* systemd reads only *.conf. file_state_sweep() knows the name. */
 static int replace(int dir, const Buffer *text)
 {
     static const char temporary[] = "." APPLY_DROPIN "~";
-    _cleanup_fd_ int fd =
-        openat(dir, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+    _cleanup_fd_ int fd = -1;
     int r;
 
+    /* Of a writer that was cut off. */
+    if (unlinkat(dir, temporary, 0) < 0 && errno != ENOENT)
+        return -errno;
+    fd = openat(dir, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0)
         return -errno;
     r = write_all(fd, text);

@@ -1,17 +1,13 @@
 #include "ctl/import.h"
 #include "base/exit_status.h"
-#include "ctl/apply.h"
-#include "ctl/dropin.h"
-#include "unit/wants.h"
+#include "base/fd.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-
-/* The drop-ins of one pool that apply writes. */
-typedef struct Applied {
-    char *was[_UNIT_KIND_MAX];
-} Applied;
+#include <sys/file.h>
+#include <sys/stat.h>
 
 static void import_done(Import *import)
 {
@@ -23,14 +19,6 @@ static void import_done(Import *import)
     texts_done(&import->looks);
     free(import->config_dir);
     units_close(import->units);
-}
-
-static void applied_free(Applied *applied, size_t n)
-{
-    for (size_t i = 0; applied && i < n; i++)
-        for (size_t k = 0; k < _UNIT_KIND_MAX; k++)
-            free(applied[i].was[k]);
-    free(applied);
 }
 
 static int collect(Import *import, int n, char **operands)
@@ -81,93 +69,6 @@ static int examine(Import *import)
     return r < 0 ? r : import_examine_all(import);
 }
 
-/* Unchanged ones, too: their units may have been changed. */
-static bool is_applied(const ImportPool *pool)
-{
-    return !import_is_refused(pool);
-}
-
-static int read_dropins(const Import *import, const ImportPool *pool, Applied *ret)
-{
-    int r = 0;
-
-    for (int k = 0; r == 0 && is_applied(pool) && k < _UNIT_KIND_MAX; k++) {
-        char name[256];
-
-        unit_name((UnitKind)k, pool->source->name, name);
-        r = dropin_read(import->ctl->unit_dir, name, &ret->was[k]);
-    }
-    return r;
-}
-
-/* 1 when any of them has changed, 0 or -errno. */
-static int record_dropins(const Import *import, const ImportPool *pool, const Applied *before,
-                          const Applied *after, Record *record)
-{
-    bool changed = false;
-    int r = 0;
-
-    for (int k = 0; r == 0 && k < _UNIT_KIND_MAX; k++) {
-        const char *was = before->was[k], *is = after->was[k];
-        _cleanup_free_ char *path = NULL;
-        char name[256];
-
-        if (was && is ? strcmp(was, is) == 0 : was == is)
-            continue;
-        unit_name((UnitKind)k, pool->source->name, name);
-        if (asprintf(&path, "%s/%s.d/" APPLY_DROPIN, import->ctl->unit_dir, name) < 0) {
-            path = NULL;
-            return -ENOMEM;
-        }
-        r = record_add_file(record, path, is, is ? strlen(is) : 0, was, was ? strlen(was) : 0);
-        changed = true;
-    }
-    return r < 0 ? r : changed;
-}
-
-static bool wrote_units(const Import *import)
-{
-    for (size_t i = 0; i < import->n_pools; i++)
-        if (import->pools[i].aliases.n > 0)
-            return true;
-    return false;
-}
-
-/* Gives the units of all imported pools what their files ask for. Returns the exit status, or
- * -errno when what was done could not be recorded. */
-static int apply(const Import *import, Record *record)
-{
-    Applied *before = calloc(import->n_pools, sizeof(*before));
-    Applied *after = calloc(import->n_pools, sizeof(*after));
-    _cleanup_free_ char **names = calloc(import->n_pools, sizeof(*names));
-    static char *const reload[] = {(char *)(uintptr_t) "daemon-reload", NULL};
-    /* What to start, and when, is said by our own commands: PHP-FPM may still listen there. */
-    ApplyOptions options = {.no_reload = true};
-    bool changed = wrote_units(import);
-    int r = before && after && names ? 0 : -ENOMEM, status = EXIT_STATUS_OK;
-    size_t n = 0;
-
-    for (size_t i = 0; r == 0 && i < import->n_pools; i++) {
-        if (is_applied(&import->pools[i]))
-            names[n++] = import->pools[i].source->name;
-        r = read_dropins(import, &import->pools[i], &before[i]);
-    }
-    if (r == 0 && n > 0)
-        status = apply_pools(import->ctl, &options, names, n);
-    for (size_t i = 0; r == 0 && i < import->n_pools; i++) {
-        r = read_dropins(import, &import->pools[i], &after[i]);
-        if (r == 0)
-            r = record_dropins(import, &import->pools[i], &before[i], &after[i], record);
-        changed |= r > 0;
-        r = MIN(r, 0);
-    }
-    if (r == 0 && changed && ctl_systemctl(import->ctl, reload) < 0)
-        status = EXIT_STATUS_FAILURE;
-    applied_free(before, import->n_pools);
-    applied_free(after, import->n_pools);
-    return r < 0 ? r : status;
-}
-
 static int write_all(Import *import, Record *record)
 {
     int r = 0;
@@ -208,7 +109,7 @@ static int run(Import *import)
     if (r == 0)
         r = print(import, import_print);
     if (r == 0 && !import->ctl->dry_run) {
-        r = apply(import, &record);
+        r = import_apply(import, &record);
         status = r > 0 ? r : status;
     }
     if (r >= 0)
@@ -222,9 +123,32 @@ static int run(Import *import)
                                     : EXIT_STATUS_OK;
 }
 
+/* Imports have their numbers and their names of temporary files to themselves. 0 or the exit
+ * status, having said why; *ret is -1 when nothing is written. */
+static int lock(const Import *import, int *ret)
+{
+    _cleanup_fd_ int fd = -1;
+
+    if (import->ctl->dry_run)
+        return 0;
+    fd = open(import->config_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0 && errno == ENOENT && import->ctl->undo)
+        return 0; /* there is no import either */
+    if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0) {
+        ctl_complain("%s: %s", import->config_dir,
+                     fd >= 0 && errno == EWOULDBLOCK ? "another import is at work there"
+                                                     : strerror(errno));
+        return EXIT_STATUS_FAILURE;
+    }
+    *ret = TAKE_FD(fd);
+    return 0;
+}
+
 int verb_import(const Ctl *ctl, int n, char **operands)
 {
     _cleanup_(import_done) Import import = {.ctl = ctl, .places = &import_places};
+    _cleanup_fd_ int locked = -1;
+    int r;
 
     if (ctl->user) {
         ctl_complain("import is for pools of the system: --user has no place in it");
@@ -237,6 +161,10 @@ int verb_import(const Ctl *ctl, int n, char **operands)
     import.config_dir = strndup(ctl->config_dir, strcspn(ctl->config_dir, ":"));
     if (!import.config_dir)
         return EXIT_STATUS_FAILURE;
+    umask(022); /* folders are for the manager and systemd to read */
+    r = lock(&import, &locked);
+    if (r != 0)
+        return r;
     if (ctl->undo)
         return import_undo(ctl, import.config_dir);
     if (collect(&import, n, operands) < 0)

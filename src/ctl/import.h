@@ -45,6 +45,7 @@ typedef struct ImportPool {
     Texts aliases;      /* other paths by which web servers reach its socket */
     Texts files;        /* that were written, or would be */
     bool is_running;    /* systemd listens for it already */
+    bool is_recorded;   /* by this import */
     char fpm_unit[64];  /* the service of PHP-FPM that has the pool now */
 } ImportPool;
 
@@ -88,6 +89,17 @@ typedef struct Listener {
 
 /** Who listens at an address now. */
 Listener import_find_listener(const ListenAddress *a);
+
+/** Appends what import adds to the pool file, and to the socket unit; nothing: no such drop-in. 0
+ * or -ENOMEM. */
+int import_make_dropin(const ImportPool *pool, Buffer *b);
+int import_make_socket_dropin(const ImportPool *pool, Buffer *b);
+
+/** Notes in the record that something of the pool will be changed, once. 0 or -errno. */
+int import_record_pool(ImportPool *pool, Record *record);
+
+/** Gives the units of all imported pools what their files ask for. The exit status, or -ENOMEM. */
+int import_apply(Import *import, Record *record);
 
 /** Writes the files of a pool, or with ctl->dry_run says which. What cannot be is a look. 0,
  * -ENOMEM, or what keeps files from being written at all. */

@@ -100,7 +100,8 @@ static int examine_root(ImportPool *pool, const WebSite *site, const char *root)
     v = visibility(path);
     if (v == SHOWN)
         return 0;
-    if (root[variable] || strpbrk(path, " \t;\"'") || strcmp(path, "/home") == 0)
+    if (root[variable] || strpbrk(path, " ;\"'") || !text_is_plain(path) ||
+        strcmp(path, "/home") == 0)
         return texts_add(&pool->looks,
                          "document root %s (%s:%u) %s: add the folders that this pool needs to "
                          "unit.read_write_paths",
@@ -142,7 +143,8 @@ static int find_alias(ImportPool *pool, const WebSite *site, const char *path)
     for (size_t i = 0; r == 0 && i < site->targets.n; i++) {
         _cleanup_free_ char *target = web_target_path(site->targets.items[i]);
 
-        if (target && is_alias(pool, target, path) && !texts_has(&pool->aliases, target)) {
+        if (target && text_is_plain(target) && is_alias(pool, target, path) &&
+            !texts_has(&pool->aliases, target)) {
             r = texts_add(&pool->aliases, "%s", target);
             if (r == 0)
                 r = texts_add(

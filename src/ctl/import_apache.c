@@ -201,6 +201,8 @@ static int include(Apache *a, const char *pattern)
     struct stat st;
     int r;
 
+    if (a->depth >= DEPTH_MAX || !web_may_include(a->sites))
+        return 0;
     if (asprintf(&path, "%s%s%s", absolute ? "" : a->dir, absolute ? "" : "/", pattern) < 0) {
         path = NULL;
         return -ENOMEM;

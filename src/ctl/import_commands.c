@@ -125,7 +125,7 @@ static int print_away(const Switch *s, Buffer *b)
         return buffer_printf(b, "    systemctl disable --now %s\n", s->fpm_unit);
     r = print_moves(s, b, "mv $f $f.moved");
     for (size_t i = 0; r == 0 && i < s->shared.n; i++)
-        r = buffer_printf(b, "    take the sections of the imported pools out of %s\n",
+        r = buffer_printf(b, "    # take the sections of the imported pools out of %s\n",
                           s->shared.items[i]);
     if (r == 0)
         r = buffer_printf(b, "    systemctl reload %s\n", s->fpm_unit);
@@ -140,7 +140,7 @@ static int print_back(const Switch *s, Buffer *b)
         return buffer_printf(b, "    systemctl enable --now %s\n", s->fpm_unit);
     r = print_moves(s, b, "mv $f.moved $f");
     for (size_t i = 0; r == 0 && i < s->shared.n; i++)
-        r = buffer_printf(b, "    put the sections back into %s\n", s->shared.items[i]);
+        r = buffer_printf(b, "    # put the sections back into %s\n", s->shared.items[i]);
     return r < 0 ? r : buffer_printf(b, "    systemctl reload %s\n", s->fpm_unit);
 }
 

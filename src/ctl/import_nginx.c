@@ -99,6 +99,8 @@ static int include(Nginx *n, const char *pattern, Scope scope)
     glob_t found = {0};
     int r;
 
+    if (scope.depth >= DEPTH_MAX || !web_may_include(n->sites))
+        return 0;
     if (asprintf(&path, "%s%s%s", pattern[0] == '/' ? "" : n->dir, pattern[0] == '/' ? "" : "/",
                  pattern) < 0) {
         path = NULL;

@@ -9,9 +9,7 @@
  * taken back.
  */
 
-#include "ctl/import_texts.h"
-
-#include <sys/types.h>
+#include "ctl/file_state.h"
 
 #define RECORD_FOLDER ".import"
 
@@ -23,8 +21,8 @@ typedef struct Record {
 
 typedef enum RecordKind {
     RECORD_CREATED,  /* a file that was not there */
-    RECORD_REPLACED, /* a file; its earlier content is a copy beside the record */
-    RECORD_REMOVED,  /* a file; its content is a copy beside the record */
+    RECORD_REPLACED, /* a file or link; a copy of it is beside the record */
+    RECORD_REMOVED,  /* likewise */
     RECORD_POOL,     /* path is the name of a pool */
     _RECORD_KIND_MAX,
 } RecordKind;
@@ -34,7 +32,9 @@ typedef struct RecordLine {
     uint64_t hash; /* of what was written */
     size_t size;
     unsigned copy; /* 0: none */
-    mode_t mode;   /* of the file before */
+    mode_t mode;   /* of what was there before, with its type */
+    uid_t uid;     /* likewise */
+    gid_t gid;
     char *path;
 } RecordLine;
 
@@ -50,28 +50,24 @@ void record_lines_done(RecordLines *lines);
 int record_init(Record *record, const char *config_dir);
 
 /** Adds a line and sees to it that it is on disk. The first call makes the folder. data is what the
- * file will have (NULL: it will be removed), earlier what it has (NULL: it is not there). 0 or
- * -errno. */
+ * file will have (NULL: it will be removed), earlier what is there. 0 or -errno. */
 int record_add_file(Record *record, const char *path, const void *data, size_t n,
-                    const void *earlier, size_t n_earlier);
+                    const FileState *earlier);
 int record_add_pool(Record *record, const char *pool);
 
 /** Opens the last import. 0, -ENOENT: there is none, or another -errno. */
 int record_open_last(Record *record);
 
-/** Its lines in order; those that cannot be read as such end the reading with -EBADMSG. */
+/** Its lines in order; none of an import that was cut off before it began. A last line that is not
+ * whole was never acted upon, others that cannot be read end the reading with -EBADMSG. */
 int record_read(const Record *record, RecordLines *ret);
 
-/** Whether the file is as the import left it, or as it was before. */
-bool record_is_unchanged(const RecordLine *line);
+/** Whether this is what the import made of the file. */
+bool record_is_ours(const RecordLine *line, const FileState *now);
 
-/** The earlier content of a replaced file. 0 or -errno. */
-int record_read_copy(const Record *record, const RecordLine *line, char **ret, size_t *ret_n);
+/** What was there before the import. 0 or -errno. */
+int record_read_earlier(const Record *record, const RecordLine *line, FileState *ret);
 
 /** Replaces the record by the lines that are still to be taken back; none: removes it. 0 or
  * -errno. */
 int record_finish(const Record *record, const RecordLine *const *kept, size_t n);
-
-/** Writes a file as a whole or not at all: a temporary one beside it, which then gets its name. 0
- * or -errno. */
-int record_write_file(const char *path, const void *data, size_t n, mode_t mode);

@@ -44,6 +44,14 @@ int texts_add_once(Texts *t, const char *text)
     return texts_has(t, text) ? 0 : texts_add(t, "%s", text);
 }
 
+bool text_is_plain(const char *text)
+{
+    for (const char *p = text; *p; p++)
+        if ((unsigned char)*p < 0x20 || *p == 0x7f)
+            return false;
+    return true;
+}
+
 char *path_folder(const char *path)
 {
     const char *slash = strrchr(path, '/');

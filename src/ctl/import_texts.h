@@ -22,6 +22,9 @@ int texts_add_once(Texts *t, const char *text);
 
 bool texts_has(const Texts *t, const char *text);
 
+/** Whether the text has no control characters, which neither pool files nor units can say. */
+bool text_is_plain(const char *text);
+
 /** The folder of a path, "." without a slash, and what comes after the last slash. The folder is
  * the caller's, NULL: no memory. */
 char *path_folder(const char *path);

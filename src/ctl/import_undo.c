@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 typedef struct Undo {
@@ -76,46 +77,62 @@ static bool check_use(const Undo *u)
     return false;
 }
 
-static int restore(const Undo *u, const RecordLine *line)
-{
-    _cleanup_free_ char *text = NULL;
-    size_t n;
-    int r = record_read_copy(&u->record, line, &text, &n);
-
-    return r < 0 ? r : record_write_file(line->path, text, n, line->mode);
-}
-
-static int remove_file(const char *path)
+/* www.conf.d and fpmd@www.socket.d, if this was their last drop-in. */
+static void remove_folder_of(const char *path)
 {
     _cleanup_free_ char *folder = path_folder(path);
     const char *name = folder ? path_base(folder) : "";
 
-    if (unlink(path) < 0 && errno != ENOENT && errno != ENOTDIR)
-        return -errno;
-    /* www.conf.d and fpmd@www.socket.d, if this was their last drop-in. */
     if (strstr(name, ".conf.d") || strchr(name, '@'))
         rmdir(folder);
-    return 0;
+}
+
+/* apply removes the folder of a drop-in that was alone in it. */
+static int put_back(const char *path, const FileState *earlier)
+{
+    _cleanup_free_ char *folder = path_folder(path);
+
+    if (!folder)
+        return -ENOMEM;
+    if (earlier->kind != FILE_NONE && mkdir(folder, 0755) < 0 && errno != EEXIST)
+        return -errno;
+    return file_state_write(path, earlier);
+}
+
+static int keep(Undo *u, const RecordLine *line, int error)
+{
+    if (error < 0)
+        ctl_complain("%s: %s", line->path, strerror(-error));
+    u->kept[u->n_kept++] = line;
+    return error;
 }
 
 static int take_back(Undo *u, const RecordLine *line)
 {
+    _cleanup_file_state_ FileState now = {0}, earlier = {0};
     const char *suffix = strrchr(line->path, '@');
-    int r;
+    int r = file_state_read(line->path, &now);
+    bool is_back;
 
-    if (!u->ctl->force && !record_is_unchanged(line)) {
+    if (r == 0)
+        r = record_read_earlier(&u->record, line, &earlier);
+    if (r < 0)
+        return keep(u, line, r);
+    /* So it is when the import was cut off, or an earlier --undo. */
+    is_back = file_state_is_same(&now, &earlier);
+    if (!is_back && !u->ctl->force && !record_is_ours(line, &now)) {
         ctl_complain("%s has been changed since, and is kept (--force %s it)", line->path,
                      line->copy ? "replaces" : "removes");
-        u->kept[u->n_kept++] = line;
-        return 0;
+        return keep(u, line, 0);
     }
-    r = line->copy ? restore(u, line) : remove_file(line->path);
-    if (r < 0) {
-        ctl_complain("%s: %s", line->path, strerror(-r));
-        u->kept[u->n_kept++] = line;
-        return r;
-    }
-    u->n_done++;
+    file_state_sweep(line->path);
+    if (!is_back)
+        r = put_back(line->path, &earlier);
+    if (r < 0)
+        return keep(u, line, r);
+    if (earlier.kind == FILE_NONE)
+        remove_folder_of(line->path);
+    u->n_done += !is_back;
     u->units_changed |= suffix && (strstr(suffix, ".socket.d/") || strstr(suffix, ".service.d/"));
     return 0;
 }

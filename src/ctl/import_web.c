@@ -6,7 +6,10 @@
 #include <string.h>
 
 #define FILE_MAX_BYTES (1024 * 1024)
-#define FILES_MAX      8192
+/* Some thousand sites have some files each, most of them the same ones. */
+#define FILES_MAX    65536
+#define INCLUDES_MAX 65536
+#define BYTES_MAX    (128 * 1024 * 1024)
 
 void web_sites_done(WebSites *w)
 {
@@ -50,11 +53,23 @@ WebName *web_add_name(WebSites *w, const char *name)
     return grown[w->n_names].name ? &grown[w->n_names++] : NULL;
 }
 
+static bool is_full(const WebSites *w)
+{
+    return w->n_files >= FILES_MAX || w->n_bytes >= BYTES_MAX;
+}
+
+bool web_may_include(WebSites *w)
+{
+    return !is_full(w) && w->n_includes++ < INCLUDES_MAX;
+}
+
 int web_read_file(WebSites *w, const char *path, char **ret_text, size_t *ret_n)
 {
-    int r =
-        ++w->n_files > FILES_MAX ? -ENOENT : fd_read_file(path, FILE_MAX_BYTES, ret_text, ret_n);
+    int r = is_full(w) ? -ENOENT : fd_read_file(path, FILE_MAX_BYTES, ret_text, ret_n);
 
+    w->n_files++;
+    if (r == 0)
+        w->n_bytes += *ret_n;
     return r == 0 || r == -ENOMEM ? r : -ENOENT;
 }
 

@@ -30,7 +30,9 @@ typedef struct WebSites {
     size_t n;
     WebName *names;
     size_t n_names;
-    size_t n_files; /* that were read */
+    size_t n_files;    /* that were read */
+    size_t n_bytes;    /* in them */
+    size_t n_includes; /* that were looked for */
 } WebSites;
 
 void web_sites_done(WebSites *w);
@@ -56,6 +58,9 @@ char *web_target_path(const char *word);
  * -ENOMEM. Pointers to sites are no longer valid. */
 ssize_t web_add_site(WebSites *w, const char *file, unsigned line);
 WebName *web_add_name(WebSites *w, const char *name);
+
+/** Counts an include. Whether it is looked for at all: files that include each other multiply. */
+bool web_may_include(WebSites *w);
 
 /** Reads a file of configuration. 0; -ENOENT for whatever keeps it from being read; -ENOMEM. */
 int web_read_file(WebSites *w, const char *path, char **ret_text, size_t *ret_n);

@@ -44,7 +44,7 @@ static const Verb verbs[] = {
     {"list", "", "List the pools and the state of their units", 0, 0, TAKES_JSON, verb_list},
     {"reload", "POOL...", "Make pools read their files again; waits for the outcome", 1, -1, 0,
      verb_reload},
-    {"show", "POOL", "Print what is in force, and where it was said", 1, 1, TAKES_JSON, verb_show},
+    {"show", "POOL|FILE", "Print what is in force, and where it was said", 1, 1, TAKES_JSON, verb_show},
     {"status", "POOL", "Show what a running pool is doing", 1, 1, TAKES_JSON | TAKES_FULL,
      verb_status},
 };
@@ -265,6 +265,10 @@ static int run_verb(const Ctl *ctl, unsigned given, int n, char **words)
                      verb->operands);
         return EXIT_STATUS_USAGE;
     }
+    if (verb->run != verb_import && capabilities_drop(false) < 0) {
+        ctl_complain("cannot give up capabilities");
+        return EXIT_STATUS_CAPABILITIES;
+    }
     return verb->run(ctl, n - 1, words + 1);
 }
 
@@ -272,7 +276,7 @@ int main(int argc, char **argv)
 {
     Ctl ctl = {.libexec_dir = FPMD_LIBEXEC_DIR};
     unsigned given = 0;
-    int r = capabilities_drop();
+    int r = capabilities_drop(true); /* import needs CHOWN, which is known only later */
 
     if (r < 0) {
         ctl_complain("cannot give up capabilities: %s", strerror(-r));

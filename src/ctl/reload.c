@@ -2,8 +2,10 @@
 #include "base/fd.h"
 #include "conf/config.h"
 #include "ctl/compare.h"
+#include "ctl/peer.h"
 #include "ctl/pools.h"
 #include "link/control.h"
+#include "status/escape.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -14,6 +16,7 @@ static bool reload(const Ctl *ctl, const char *pool)
 {
     _cleanup_fd_ int fd = control_connect(ctl->control_dir, pool);
     _cleanup_fd_ int extra = -1;
+    _cleanup_buffer_ Buffer text = {0};
     ControlReply reply;
     int r;
 
@@ -22,17 +25,23 @@ static bool reload(const Ctl *ctl, const char *pool)
                      ctl->control_dir, pool);
         return false;
     }
+    if (fd >= 0 && !peer_is_manager(ctl, pool, fd))
+        return false;
     r = fd < 0 ? fd : control_call(fd, CONTROL_RELOAD, &reply, &extra);
+    if (r == 0)
+        r = escape_text(&text, reply.text);
+    if (r == 0)
+        r = buffer_append(&text, "", 1);
     if (r < 0) {
         ctl_complain_control(ctl, pool, r);
         return false;
     }
     if (reply.result < 0) {
         ctl_complain("%s: reload was refused: %s", pool,
-                     *reply.text ? reply.text : strerror(-reply.result));
+                     *text.data ? text.data : strerror(-reply.result));
         return false;
     }
-    printf("%s: %s\n", pool, *reply.text ? reply.text : "reloaded");
+    printf("%s: %s\n", pool, *text.data ? text.data : "reloaded");
     return true;
 }
 

@@ -2,6 +2,7 @@
 #include "base/fd.h"
 #include "conf/config.h"
 #include "ctl/ctl.h"
+#include "ctl/peer.h"
 #include "ctl/units.h"
 #include "link/control.h"
 #include "status/escape.h"
@@ -33,7 +34,8 @@ static int show(const Ctl *ctl, const char *pool, int fd)
     int r = control_call(fd, CONTROL_STATUS, &reply, &snapshot);
 
     if (r == 0 && reply.result < 0) {
-        ctl_complain("%s: %s", pool, *reply.text ? reply.text : strerror(-reply.result));
+        if (escape_text(&b, *reply.text ? reply.text : strerror(-reply.result)) == 0)
+            ctl_complain("%s: %.*s", pool, (int)b.size, b.data);
         return CTL_EXIT_UNKNOWN;
     }
     if (r == 0)
@@ -101,5 +103,5 @@ int verb_status(const Ctl *ctl, int n, char **operands)
         ctl_complain_control(ctl, pool, fd);
         return CTL_EXIT_UNKNOWN;
     }
-    return show(ctl, pool, fd);
+    return peer_is_manager(ctl, pool, fd) ? show(ctl, pool, fd) : CTL_EXIT_UNKNOWN;
 }

@@ -21,6 +21,14 @@ class Activation(GuestCase):
         self.assertEqual(self.fpmd_processes(), [])
         self.assertEqual(self.guest.properties("fpmd@www", "ActiveState")["ActiveState"], "inactive")
 
+    def test_a_socket_of_a_pool_without_a_file_does_not_start(self):
+        done = self.guest.systemctl("start", "fpmd@nosuch.socket", check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("Assertion failed", done.stderr)
+        self.guest.write("/usr/lib/fpmd/conf.d/vendor.conf", "[vendor]\n")
+        self.guest.systemctl("start", "fpmd@vendor.socket")
+        self.guest.systemctl("stop", "fpmd@vendor.socket")
+
     def test_curl_through_nginx_starts_the_pool(self):
         self.assertEqual(self.curl("http://127.0.0.1/hello.php"), "Hello World\n")
         self.assertEqual(self.guest.properties("fpmd@www", "ActiveState")["ActiveState"], "active")

@@ -356,6 +356,43 @@ class Addresses(GuestCase):
         wait_until(lambda: self.guest.run("pgrep", "-cf", title, check=False).stdout.strip() == "0",
                    25, "it leaves", step=0.5)
 
+    def test_who_does_not_read_the_status_keeps_it_from_nobody(self):
+        path = self.status_pool("stat8", children=40, **{"pm.status_path": "/status"})
+        self.guest.systemctl("start", "fpmd@stat8.socket", "fpmd-status@stat8.socket")
+        self.ask("stat8", "/hello.php")
+        question = (fastcgi.begin(flags=1) + fastcgi.stream(fastcgi.PARAMS, fastcgi.pairs(
+            fastcgi.script_params("/status", query="full"))) + fastcgi.stream(fastcgi.STDIN, b""))
+        with self.connect(path) as deaf:
+            deaf.socket.settimeout(0.5)
+            with contextlib.suppress(TimeoutError):
+                deaf.socket.sendall(question * 800)
+            with self.connect(path) as connection:
+                connection.socket.settimeout(20)
+                self.assertIn("stat8", connection.request("/status").text)
+            # And it does not hold up a stop.
+            with self.connect(path) as another:
+                another.socket.settimeout(0.5)
+                with contextlib.suppress(TimeoutError):
+                    another.socket.sendall(question * 800)
+                self.guest.systemctl("stop", "fpmd@stat8.socket", "fpmd@stat8.service", timeout=4)
+        self.assertEqual(self.guest.properties("fpmd@stat8.service", "Result")["Result"], "success")
+
+    def status_workers(self, name):
+        return self.guest.run("pgrep", "-f", f"^fpmd: status of pool {name}").stdout.split()
+
+    def test_a_worker_of_the_status_that_hangs_is_replaced(self):
+        path = self.status_pool("stat9", **{"pm.status_path": "/status"})
+        self.guest.systemctl("start", "fpmd@stat9.socket", "fpmd-status@stat9.socket")
+        with self.connect(path) as connection:
+            connection.request("/status")
+        self.guest.run("kill", "-STOP", *self.status_workers("stat9"))
+        with self.connect(path) as connection:
+            connection.socket.settimeout(25)
+            self.assertIn("stat9", connection.request("/status").text)
+        self.guest.run("kill", "-STOP", *self.status_workers("stat9"))
+        self.guest.systemctl("stop", "fpmd@stat9.socket", "fpmd@stat9.service", timeout=4)
+        self.assertEqual(self.guest.properties("fpmd@stat9.service", "Result")["Result"], "success")
+
     def test_status_connections_are_not_in_the_queue(self):
         path = self.status_pool("stat4", children=1)
         self.guest.systemctl("start", "fpmd@stat4.socket", "fpmd-status@stat4.socket")

@@ -372,6 +372,44 @@ class Apply(GuestCase):
         self.assertIn("masked", self.fpmctl("apply", "masked", check=False).stderr)
         self.assertNotIn("masked", self.fpmctl("list").stdout)
 
+    def test_names_that_nobody_has_are_refused(self):
+        self.new_pool("fine", listen="127.0.0.1:9150")
+        for setting in ("listen.owner", "listen.group", "listen.acl_users", "listen.acl_groups"):
+            with self.subTest(setting=setting):
+                self.apply_and_start("names", listen="/run/names.sock")
+                write_pool(self.guest, "names", **{"listen": "/run/names.sock",
+                                                   setting: "no_such_name"})
+                done = self.fpmctl("apply", "--restart", "names", "fine", check=False)
+                self.assertEqual(done.returncode, 78)
+                self.assertRegex(done.stderr, rf"names.conf:\d+: error: {setting}: there is no "
+                                              r"(user|group) 'no_such_name'")
+                self.assertIn("9150", self.dropin("fpmd@fine.socket"))
+                self.assertNotIn("no_such_name", self.dropin("fpmd@names.socket"))
+                self.assertIn("Hello", self.unix("/run/names.sock"))
+                checked = self.fpmctl("check", "names", check=False)
+                self.assertEqual(checked.returncode, 78)
+                self.assertIn(f"error: {setting}: there is no", checked.stdout)
+                self._forget("names")
+
+    def test_check_warns_of_what_the_manager_cannot_read(self):
+        self.new_pool("shut")
+        path = "/etc/fpmd/conf.d/shut.conf"
+        self.assertEqual(self.warnings("shut"), [])
+        self.guest.run("chmod", "0600", path)
+        self.assertIn(f"expected chgrp fpmd {path} and chmod g+r {path}", self.warnings("shut")[0])
+        self.guest.run("chgrp", "fpmd", path)
+        self.assertIn(f"expected chmod g+r {path}", self.warnings("shut")[0])
+        self.guest.run("chmod", "0640", path)
+        self.assertEqual(self.warnings("shut"), [])
+        self.guest.write(f"{path}.d/a.conf", "pm.max_requests = 9\n")
+        self.addCleanup(self.guest.run, "rm", "-r", f"{path}.d")
+        self.assertEqual(self.warnings("shut"), [])
+        self.guest.run("chmod", "0600", f"{path}.d/a.conf")
+        self.assertIn(f"chmod g+r {path}.d/a.conf", self.warnings("shut")[0])
+        self.guest.run("chmod", "0644", f"{path}.d/a.conf")
+        self.guest.run("chmod", "0711", f"{path}.d")
+        self.assertIn(f"chmod g+rx {path}.d", self.warnings("shut")[0])
+
     def test_nobody_but_root_applies(self):
         done = self.guest.run("setpriv", "--reuid=site", "--regid=site", "--init-groups",
                               "fpmctl", "apply", "www", check=False)

@@ -25,6 +25,8 @@ NOT_SHOWN = {
     "chroot-capability": "a matter of units; tests of the pool file's chroot look at it",
     "groups": "both give the groups of the user database, and scripts \"user ids\" compares them",
     "signals": "needs signals to processes: lifecycle",
+    "size-limits": "unit tests of the pool file have them",
+    "failing-start": "both would have to be down: lifecycle",
     "reload": "needs reloads: lifecycle",
     "growth": "needs load: scaling",
     "time-limit": "up to a second cannot be told from a busy machine",

@@ -493,6 +493,23 @@ echo shell_exec($command);
 """
 
 
+# Takes the place of a manager: its own socket where that of the manager was, and a kind answer.
+PRETEND = """
+import os, socket, struct, sys, time
+path = sys.argv[1]
+os.rename(path, path + ".real")
+s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+s.bind(path)
+s.listen(5)
+while True:
+    c, _ = s.accept()
+    verb = struct.unpack("II", c.recv(100)[:8].ljust(8, b"\\0"))[1]
+    if verb == 2:
+        c.send(struct.pack("Ii", 1, 0) + b"reloaded \\x1b]0;PWN\\x07\\nline".ljust(4096, b"\\0"))
+    kept = c
+"""
+
+
 class OwnUser(IdentityCase):
     """User= of the service is the user of the pool."""
 
@@ -537,6 +554,49 @@ class OwnUser(IdentityCase):
             self.assertRegex(said, r"rc=[1-9]", query)
             self.assertNotIn("reloaded", said)
         self.assertEqual(self.status("own")["generation"], 1)
+
+    def test_what_a_crashed_manager_left_is_refused(self):
+        """Its parent is PID 1, as that of fpmctl of ExecReload=, in the same control group."""
+        self.guest.write("/srv/site/left.sh", "cd /srv/site; while [ ! -e go ]; do sleep 0.1; done\n"
+                         "for verb in status reload; do fpmctl $verb own; echo rc=$?; done >said 2>&1\n"
+                         "mv said done\n")
+        self.guest.run("chown", "site:", "/srv/site", "/srv/site/left.sh")
+        self.guest.write("/srv/www/left.php", "<?php exec('setsid sh /srv/site/left.sh >/dev/null 2>&1 &');")
+        self.addCleanup(self.guest.run, "rm", "-f", "/srv/site/go", "/srv/site/done")
+        self.ask("own", "/left.php")
+        manager = self.guest.properties("fpmd@own.service", "MainPID")["MainPID"]
+        self.guest.run("kill", "-KILL", manager)
+        wait_until(lambda: self.guest.properties("fpmd@own.service", "MainPID")["MainPID"] not in (
+            "0", manager), 10, "another manager")
+        self.assertEqual(self.ask("own", "/hello.php").status, 200)
+        self.guest.run("touch", "/srv/site/go")
+        wait_until(self.guest.path("/srv/site/done").exists, 20, "it has tried")
+        said = self.guest.read("/srv/site/done")
+        self.assertEqual(len(re.findall(r"rc=[1-9]", said)), 2, said)
+        self.assertNotIn("reloaded", said)
+        self.guest.systemctl("reload", "fpmd@own")
+        self.assertEqual(self.status("own")["generation"], 2)
+
+    def test_another_cannot_take_the_managers_place(self):
+        self.guest.write("/srv/pretend.py", PRETEND)
+        path = "/run/fpmd-control/own/control"
+        process = self.guest.popen("runuser", "-u", "site", "--", "python3", "/srv/pretend.py", path)
+
+        def end():
+            for pid in self.guest.run("pgrep", "-f", "^python3 /srv/pretend.py").stdout.split():
+                self.guest.run("kill", pid)
+            process.wait(10)
+
+        self.addCleanup(end)
+        wait_until(self.guest.path(path).exists, 5, "the socket")
+        wait_until(self.guest.path(path + ".real").exists, 5, "the real one")
+        for words in (("fpmctl", "reload", "own"), ("fpmctl", "status", "own"),
+                      ("systemctl", "reload", "fpmd@own")):
+            done = self.guest.run(*words, check=False, timeout=20)
+            self.assertNotEqual(done.returncode, 0, words)
+            self.assertNotIn("PWN", done.stdout + done.stderr)
+            if words[0] == "fpmctl":
+                self.assertIn("pretends", done.stderr)
 
     def test_the_exposure_score_is_lower_still(self):
         done = self.guest.run("systemd-analyze", "security", "--no-pager", "--offline=yes",

@@ -247,7 +247,7 @@ class Migration(GuestCase):
         self.assertEqual(self.guest.run("stat", "-c", "%a %U", f"{CONF_D}/.import",
                                         f"{CONF_D}/.import/0001/record").stdout,
                          "700 root\n600 root\n")
-        self.assertIn("unit.read_write_paths = /home/site/www",
+        self.assertIn('unit.read_write_paths = "/home/site/www"',
                       self.guest.read(f"{CONF_D}/www.conf.d/50-import.conf"))
 
     def test_3_importing_again_changes_nothing(self):
@@ -381,6 +381,86 @@ class OneOfSeveral(GuestCase):
         with contextlib.suppress(OSError, AssertionError):
             return self.served_by(address)
         return None
+
+
+class WhatIsLeftBehind(GuestCase):
+    """Owners, links and odd names: as root, with the manager's group."""
+
+    nginx = False
+    ODD_ROOT = "/home/site/www~old(1)"
+    ODD_LINK = "/run/php/100%h.sock"
+    POOL = ("[secret]\nuser = site\nlisten = /run/php/secret.sock\npm = static\npm.max_children = 1\n"
+            "env[SECRET] = word\n")
+
+    @classmethod
+    def prepare(cls, guest):
+        guest.write("/etc/nginx/sites-enabled/default", f"""
+server {{
+    root {cls.ODD_ROOT};
+    location / {{ fastcgi_pass unix:/run/php/secret.sock; }}
+    location /b {{ fastcgi_pass unix:{cls.ODD_LINK}; }}
+}}
+""")
+        guest.write("/srv/www/secret.php", "<?php echo getenv('SECRET');")
+
+    def stat(self, path):
+        return self.guest.run("stat", "-c", "%a %U:%G %F", path).stdout.strip()
+
+    def test_1_a_secret_file_is_for_the_manager_too(self):
+        guest = self.guest
+        file = "/etc/php/8.2/fpm/pool.d/secret.conf"
+        guest.write(file, self.POOL, mode=0o600)
+        guest.run("mkdir", "-p", "/run/php", self.ODD_ROOT)
+        # As if PHP-FPM had the socket, and somebody a link to it.
+        guest.run("touch", "/run/php/secret.sock")
+        guest.run("ln", "-s", "secret.sock", self.ODD_LINK)
+        out = guest.run("sh", "-c", f"umask 077; fpmctl import {file}").stdout
+        guest.run("rm", "/run/php/secret.sock", self.ODD_LINK)
+        self.assertNotIn("chgrp", out)
+        self.assertEqual(self.stat(f"{CONF_D}/secret.conf"), "640 root:fpmd regular file")
+        self.assertEqual(self.stat(f"{CONF_D}/secret.conf.d"), "755 root:root directory")
+        guest.systemctl("start", "fpmd@secret.socket")
+        self.assertEqual(fastcgi.request(guest.path("/run/php/secret.sock"), "/secret.php").body, b"word")
+
+    def test_2_odd_names(self):
+        guest = self.guest
+        self.assertIn(f'"{self.ODD_ROOT}"', guest.read(f"{CONF_D}/secret.conf.d/50-import.conf"))
+        guest.run("fpmctl", "check", "secret")
+        self.assertEqual(guest.run("readlink", self.ODD_LINK).stdout.strip(), "/run/php/secret.sock")
+        guest.systemctl("stop", "fpmd@secret.socket", "fpmd@secret.service")
+        guest.run("fpmctl", "import", "--undo")
+
+    def test_3_undo_gives_back_what_was_there(self):
+        guest = self.guest
+        guest.write(f"{CONF_D}/secret.conf", self.POOL.replace("word", "other"))
+        guest.run("chown", "site:fpmd", f"{CONF_D}/secret.conf")
+        guest.run("chmod", "640", f"{CONF_D}/secret.conf")
+        guest.write("/tmp/world.conf", self.POOL.replace("secret", "masked"), mode=0o644)
+        guest.run("ln", "-s", "/dev/null", f"{CONF_D}/masked.conf")
+        guest.run("fpmctl", "import", "--force", "/etc/php/8.2/fpm/pool.d/secret.conf", "/tmp/world.conf")
+        self.assertEqual(self.stat(f"{CONF_D}/secret.conf"), "640 root:fpmd regular file")
+        self.assertEqual(self.stat(f"{CONF_D}/masked.conf"), "644 root:root regular file")
+        guest.run("fpmctl", "import", "--undo")
+        self.assertEqual(self.stat(f"{CONF_D}/secret.conf"), "640 site:fpmd regular file")
+        self.assertEqual(self.stat(f"{CONF_D}/masked.conf"), "777 root:root symbolic link")
+        self.assertIn("other", guest.read(f"{CONF_D}/secret.conf"))
+
+    def test_4_a_full_disk(self):
+        """Nothing is written that was not noted before."""
+        guest = self.guest
+        guest.run("mkdir", "-p", "/tmp/small", "/tmp/units", "/tmp/pools")
+        guest.run("mount", "-t", "tmpfs", "-o", "size=100k", "none", "/tmp/small")
+        for i in range(40):
+            guest.write(f"/tmp/pools/p{i}.conf", f"[p{i}]\nuser = site\nlisten = /run/php/p{i}.sock\n"
+                                                 "pm = static\npm.max_children = 1\n")
+        where = ["--config-dir=/tmp/small", "--unit-dir=/tmp/units", "import"]
+        done = guest.run("fpmctl", *where, "/tmp/pools", check=False)
+        self.assertNotEqual(done.returncode, 0, done.stdout)
+        found = guest.run("find", "/tmp/small", "-name", "p*.conf").stdout
+        self.assertNotEqual(found, "")
+        guest.run("fpmctl", *where, "--undo")
+        self.assertEqual(guest.run("find", "/tmp/small", "/tmp/units", "-mindepth", "1").stdout, "")
+        guest.run("umount", "/tmp/small")
 
 
 if __name__ == "__main__":

@@ -211,6 +211,28 @@ START_TEST(reload_refused)
 }
 END_TEST
 
+/* With User= of the service a script may answer. */
+START_TEST(answers_are_one_line_without_control_characters)
+{
+    ControlReply reply = {.version = CONTROL_VERSION, .text = "ok\033]0;PWN\a\nwww: reloaded"};
+
+    server_start(&server, "www", CONTROL_RELOAD, &reply, NULL, 0);
+    ck_assert_int_eq(run(WORDS("reload", "www")), 0);
+    ck_assert_str_eq(output, "www: ok?]0;PWN??www: reloaded\n");
+}
+END_TEST
+
+START_TEST(status_is_not_waited_for_long)
+{
+    ControlReply reply = {.version = CONTROL_VERSION};
+
+    /* It answers no question for the status. */
+    server_start(&server, "www", CONTROL_RELOAD, &reply, NULL, 0);
+    ck_assert_int_eq(run(WORDS("status", "www")), 4);
+    assert_has(errors, "timed out");
+}
+END_TEST
+
 static Suite *fpmctl_suite(void)
 {
     Suite *s = suite_create("ctl/fpmctl");
@@ -229,6 +251,9 @@ static Suite *fpmctl_suite(void)
     tcase_add_test(tc, status_refused);
     tcase_add_test(tc, reload_done);
     tcase_add_test(tc, reload_refused);
+    tcase_add_test(tc, answers_are_one_line_without_control_characters);
+    tcase_add_test(tc, status_is_not_waited_for_long);
+    tcase_set_timeout(tc, 15);
     suite_add_tcase(s, tc);
     return s;
 }

@@ -1,4 +1,3 @@
-#include "ctl/import_record.h"
 #include "ctl/import_source.h"
 #include "ctl/import_web.h"
 #include "base/fd.h"
@@ -316,87 +315,49 @@ START_TEST(target_paths)
 }
 END_TEST
 
-static void assert_mode(const char *path, mode_t mode)
+/* Each names the other, a hundred times. */
+START_TEST(nginx_files_multiply)
 {
-    struct stat st;
+    _cleanup_(web_sites_done) WebSites w = {0};
+    _cleanup_buffer_ Buffer b = {0};
 
-    ck_assert_int_eq(stat(path, &st), 0);
-    ck_assert_int_eq((int)(st.st_mode & 07777), (int)mode);
-}
-
-START_TEST(record)
-{
-    _cleanup_(record_done) Record r = {0}, again = {0}, none = {0};
-    _cleanup_(record_lines_done) RecordLines lines = {0};
-    _cleanup_free_ char *text = NULL;
-    const RecordLine *kept[1];
-    size_t n;
-
-    ck_assert_int_eq(record_init(&r, dir), 0);
-    ck_assert_int_eq(record_open_last(&r), -ENOENT);
-    write_file("old file", "old\n");
-    write_file("gone", "was\n");
-    ck_assert_int_eq(chmod(in("old file"), 0640), 0);
-    ck_assert_int_eq(record_add_pool(&r, "www"), 0);
-    ck_assert_int_eq(record_add_file(&r, in("new"), "new\n", 4, NULL, 0), 0);
-    ck_assert_int_eq(record_add_file(&r, in("old file"), "newer\n", 6, "old\n", 4), 0);
-    ck_assert_int_eq(record_add_file(&r, in("gone"), NULL, 0, "was\n", 4), 0);
-    ck_assert_int_eq(record_add_file(&r, "/a\nb", "x", 1, NULL, 0), -EINVAL);
-    ck_assert_int_eq(record_write_file(in("new"), "new\n", 4, 0644), 0);
-    ck_assert_int_eq(record_write_file(in("old file"), "newer\n", 6, 0600), 0);
-    ck_assert_int_eq(unlink(in("gone")), 0);
-    assert_mode(in(".import"), 0700);
-    assert_mode(in(".import/0001/record"), 0600);
-    assert_mode(in("old file"), 0600);
-
-    ck_assert_int_eq(record_init(&again, dir), 0);
-    ck_assert_int_eq(record_open_last(&again), 0);
-    ck_assert_int_eq(record_read(&again, &lines), 0);
-    ck_assert_uint_eq(lines.n, 4);
-    ck_assert_int_eq(lines.items[0].kind, RECORD_POOL);
-    ck_assert_str_eq(lines.items[0].path, "www");
-    ck_assert_str_eq(lines.items[2].path, in("old file"));
-    ck_assert_int_eq((int)lines.items[2].mode, 0640);
-    for (size_t i = 1; i < 4; i++)
-        ck_assert_msg(record_is_unchanged(&lines.items[i]), "%zu", i);
-    ck_assert_int_eq(record_read_copy(&again, &lines.items[2], &text, &n), 0);
-    ck_assert_str_eq(text, "old\n");
-
-    write_file("new", "nev\n");
-    write_file("gone", "there again\n");
-    ck_assert(!record_is_unchanged(&lines.items[1]));
-    ck_assert(!record_is_unchanged(&lines.items[3]));
-    ck_assert_int_eq(unlink(in("old file")), 0);
-    ck_assert(!record_is_unchanged(&lines.items[2]));
-
-    kept[0] = &lines.items[1];
-    ck_assert_int_eq(record_finish(&again, kept, 1), 0);
-    record_lines_done(&lines);
-    ck_assert_int_eq(record_read(&again, &lines), 0);
-    ck_assert_uint_eq(lines.n, 1);
-    ck_assert_int_eq(record_finish(&again, NULL, 0), 0);
-    ck_assert_int_eq(record_init(&none, dir), 0);
-    ck_assert_int_eq(record_open_last(&none), -ENOENT);
-    ck_assert_int_lt(access(in(".import"), F_OK), 0);
+    for (unsigned i = 0; i < 100; i++)
+        ck_assert_int_eq(buffer_printf(&b, "include nginx.conf;\ninclude other.conf;\n"), 0);
+    write_file("nginx.conf", "%.*s", (int)b.size, b.data);
+    write_file("other.conf", "%.*s", (int)b.size, b.data);
+    ck_assert_int_eq(web_read_nginx(&w, dir), 0);
+    ck_assert(!web_may_include(&w));
+    ck_assert_uint_le(w.n_files, 65536);
 }
 END_TEST
 
-START_TEST(record_of_others)
+START_TEST(apache_files_multiply)
 {
-    static const char *const cases[] = {
-        "",
-        "fpmctl import 2\n",
-        "fpmctl import 1\nfrobbed 0 0 0 0 /x\n",
-        "fpmctl import 1\ncreated 0 0 0 /x\n",
-        "fpmctl import 1\ncreated 0 0 0 0644 \n",
-    };
-    _cleanup_(record_done) Record r = {0};
-    _cleanup_(record_lines_done) RecordLines lines = {0};
+    _cleanup_(web_sites_done) WebSites w = {0};
+    _cleanup_buffer_ Buffer b = {0};
 
-    write_file(".import/0007/record", "%s", cases[_i]);
-    ck_assert_int_eq(record_init(&r, dir), 0);
-    ck_assert_int_eq(record_open_last(&r), 0);
-    ck_assert_int_eq(record_read(&r, &lines), -EBADMSG);
+    for (unsigned i = 0; i < 100; i++)
+        ck_assert_int_eq(buffer_printf(&b, "Include apache2.conf\nInclude other.conf\n"), 0);
+    write_file("apache2.conf", "%.*s", (int)b.size, b.data);
+    write_file("other.conf", "%.*s", (int)b.size, b.data);
+    ck_assert_int_eq(web_read_apache(&w, dir), 0);
+    ck_assert(!web_may_include(&w));
+    ck_assert_uint_le(w.n_files, 65536);
+}
+END_TEST
+
+START_TEST(big_files)
+{
+    _cleanup_(web_sites_done) WebSites w = {0};
+    _cleanup_buffer_ Buffer b = {0};
+
+    for (unsigned i = 0; i < 9; i++)
+        ck_assert_int_eq(buffer_printf(&b, "include big.conf;\n"), 0);
+    write_file("nginx.conf", "include big.conf;\n");
+    write_file("big.conf", "%.*s#%-1000000s\n", (int)b.size, b.data, "");
+    ck_assert_int_eq(web_read_nginx(&w, dir), 0);
+    ck_assert(!web_may_include(&w));
+    ck_assert_uint_lt(w.n_files, 200);
 }
 END_TEST
 
@@ -406,6 +367,7 @@ static Suite *import_suite(void)
     TCase *tc = tcase_create("import");
 
     tcase_add_checked_fixture(tc, set_up, tear_down);
+    tcase_set_timeout(tc, 30);
     tcase_add_test(tc, whole_file);
     tcase_add_test(tc, other_stem);
     tcase_add_test(tc, several_pools);
@@ -417,8 +379,9 @@ static Suite *import_suite(void)
     tcase_add_test(tc, nginx_without_a_main_file);
     tcase_add_test(tc, apache);
     tcase_add_loop_test(tc, target_paths, 0, 5);
-    tcase_add_test(tc, record);
-    tcase_add_loop_test(tc, record_of_others, 0, 5);
+    tcase_add_test(tc, nginx_files_multiply);
+    tcase_add_test(tc, apache_files_multiply);
+    tcase_add_test(tc, big_files);
     suite_add_tcase(s, tc);
     return s;
 }

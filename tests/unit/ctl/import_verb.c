@@ -3,8 +3,11 @@
 #include "../run.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -201,15 +204,123 @@ START_TEST(needs_a_look)
 }
 END_TEST
 
+/* Root gives the file to the manager's group, where there is one; others are told to. */
 START_TEST(secret_files_stay_secret)
 {
+    const struct passwd *manager = geteuid() == 0 ? getpwnam(FPMD_MANAGER_USER) : NULL;
     struct stat st;
 
     ck_assert_int_eq(chmod(path("../old/a.conf"), 0600), 0);
     ck_assert_int_eq(run(WORDS("import", path("../old/a.conf"))), 0);
-    assert_has(output, "chgrp ");
     ck_assert_int_eq(stat(path("a.conf"), &st), 0);
     ck_assert_int_eq((int)(st.st_mode & 0777), 0640);
+    if (manager)
+        ck_assert_uint_eq(st.st_gid, manager->pw_gid);
+    else
+        assert_has(output, "chgrp ");
+}
+END_TEST
+
+/* conf/a.conf of mode 0640, and of others when we are root. */
+static void make_secret(struct stat *ret)
+{
+    server_write(&server, "a.conf", "; my own secret\n");
+    if (geteuid() == 0)
+        ck_assert_int_eq(chown(path("a.conf"), 12345, 12346), 0);
+    ck_assert_int_eq(chmod(path("a.conf"), 0640), 0);
+    ck_assert_int_eq(stat(path("a.conf"), ret), 0);
+}
+
+static void assert_access(const struct stat *was)
+{
+    struct stat st;
+
+    ck_assert_int_eq(lstat(path("a.conf"), &st), 0);
+    ck_assert_int_eq((int)st.st_mode, (int)was->st_mode);
+    ck_assert_uint_eq(st.st_uid, was->st_uid);
+    ck_assert_uint_eq(st.st_gid, was->st_gid);
+}
+
+START_TEST(undo_brings_back_owner_and_mode)
+{
+    struct stat was, st;
+
+    make_secret(&was);
+    ck_assert_int_eq(run(WORDS("import", "--force", path("../old/a.conf"))), 0);
+    ck_assert_int_eq(stat(path("a.conf"), &st), 0);
+    /* What was secret stays so, although the new file was not. */
+    ck_assert_int_eq((int)(st.st_mode & 0777), 0640);
+    ck_assert_int_eq(run(WORDS("import", "--undo")), 0);
+    assert_file("a.conf", "; my own secret\n");
+    assert_access(&was);
+}
+END_TEST
+
+START_TEST(a_failed_import_brings_back_owner_and_mode)
+{
+    struct stat was;
+
+    make_secret(&was);
+    server_write(&server, "a.conf.d", "a file\n");
+    ck_assert_int_eq(run(WORDS("import", "--force", path("../old/a.conf"))), 78);
+    assert_has(output, "NOT imported");
+    assert_file("a.conf", "; my own secret\n");
+    assert_access(&was);
+}
+END_TEST
+
+START_TEST(a_masked_pool_comes_back)
+{
+    char target[64] = "";
+
+    ck_assert_int_eq(symlink("/dev/null", path("a.conf")), 0);
+    ck_assert_int_eq(run(WORDS("import", "--force", path("../old/a.conf"))), 0);
+    assert_file("a.conf", "; of a\n");
+    ck_assert_int_eq(run(WORDS("import", "--undo")), 0);
+    ck_assert_int_eq(readlink(path("a.conf"), target, sizeof(target) - 1), 9);
+    ck_assert_str_eq(target, "/dev/null");
+}
+END_TEST
+
+/* The drop-in of a unit cannot be noted: it is not written either. */
+START_TEST(no_dropin_without_a_record)
+{
+    ck_assert_int_eq(run(WORDS("import", path("../old/a.conf"))), 0);
+    ck_assert_int_eq(unlink(path("../units/fpmd@a.socket.d/50-pool-file.conf")), 0);
+    ck_assert_int_eq(rename(path(".import"), path("was")), 0);
+    server_write(&server, ".import", "a file\n");
+    ck_assert_int_eq(run(WORDS("import", path("../old/a.conf"))), 1);
+    assert_has(errors, "/fpmd@a.socket.d/50-pool-file.conf: Not a directory");
+    assert_file("../units/fpmd@a.socket.d/50-pool-file.conf", NULL);
+}
+END_TEST
+
+/* Files that are unchanged, units that are not: --undo asks whether the pool is in use. */
+START_TEST(only_units_are_changed)
+{
+    ck_assert_int_eq(run(WORDS("import", path("../old/a.conf"))), 0);
+    ck_assert_int_eq(unlink(path("../units/fpmd@a.socket.d/50-pool-file.conf")), 0);
+    ck_assert_int_eq(run(WORDS("import", path("../old/a.conf"))), 0);
+    assert_has(output, "  unchanged\n");
+    assert_file(".import/0002/record", "/units/fpmd@a.socket.d/50-pool-file.conf\n");
+    ck_assert_int_eq(mkdir(path("../units/multi-user.target.wants"), 0755), 0);
+    ck_assert_int_eq(symlink("x", path("../units/multi-user.target.wants/fpmd@a.service")), 0);
+    ck_assert_int_eq(run(WORDS("import", "--undo")), 1);
+    assert_has(errors, "systemctl disable --now fpmd@a.socket");
+}
+END_TEST
+
+START_TEST(one_import_at_a_time)
+{
+    int fd = open(path("."), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(flock(fd, LOCK_EX), 0);
+    ck_assert_int_eq(run(WORDS("import", path("../old/a.conf"))), 1);
+    assert_has(errors, "another import is at work there");
+    ck_assert_int_eq(run(WORDS("import", "--dry-run", path("../old/a.conf"))), 0);
+    ck_assert_int_eq(close(fd), 0);
+    ck_assert_int_eq(run(WORDS("import", path("../old/a.conf"))), 0);
 }
 END_TEST
 
@@ -227,6 +338,12 @@ static Suite *import_verb_suite(void)
     tcase_add_test(tc, all_or_nothing);
     tcase_add_test(tc, needs_a_look);
     tcase_add_test(tc, secret_files_stay_secret);
+    tcase_add_test(tc, undo_brings_back_owner_and_mode);
+    tcase_add_test(tc, a_failed_import_brings_back_owner_and_mode);
+    tcase_add_test(tc, a_masked_pool_comes_back);
+    tcase_add_test(tc, no_dropin_without_a_record);
+    tcase_add_test(tc, only_units_are_changed);
+    tcase_add_test(tc, one_import_at_a_time);
     suite_add_tcase(s, tc);
     return s;
 }
