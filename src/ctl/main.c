@@ -44,7 +44,8 @@ static const Verb verbs[] = {
     {"list", "", "List the pools and the state of their units", 0, 0, TAKES_JSON, verb_list},
     {"reload", "POOL...", "Make pools read their files again; waits for the outcome", 1, -1, 0,
      verb_reload},
-    {"show", "POOL|FILE", "Print what is in force, and where it was said", 1, 1, TAKES_JSON, verb_show},
+    {"show", "POOL|FILE", "Print what is in force, and where it was said", 1, 1, TAKES_JSON,
+     verb_show},
     {"status", "POOL", "Show what a running pool is doing", 1, 1, TAKES_JSON | TAKES_FULL,
      verb_status},
 };

@@ -11,8 +11,9 @@
 
 /**
  * Looks upwards from pid. The manager is a subreaper, so what scripts start stays below it, however
- * often it forks. What an earlier manager left is known by its system call filters. A process whose ancestors cannot be seen (ProtectProc=, hidepid) belongs to the
- * pool unless we have a control group and it is not in there; one that has died does. 0, which
- * stands for a process of another pid namespace, does not.
+ * often it forks. What an earlier manager left is known by its system call filters. A process whose
+ * ancestors cannot be seen (ProtectProc=, hidepid) belongs to the pool unless we have a control
+ * group and it is not in there; one that has died does. 0, which stands for a process of another
+ * pid namespace, does not.
  */
 bool ancestry_is_ours(pid_t pid);

@@ -143,6 +143,7 @@ class Guest:
         shutil.rmtree(root / "var/log/journal", ignore_errors=True)
         self.write("/etc/fstab", "")
         self.write("/etc/hostname", "guest\n")
+        self.write("/etc/hosts", "127.0.0.1 localhost guest\n::1 ip6-localhost\n")
         (root / "etc/machine-id").unlink(missing_ok=True)
         self.write("/etc/machine-id", uuid.uuid4().hex + "\n", 0o444)
         for unit in ("php8.2-fpm.service", "apt-daily.timer", "apt-daily-upgrade.timer",

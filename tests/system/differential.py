@@ -25,6 +25,7 @@ NOT_SHOWN = {
     "chroot-capability": "a matter of units; tests of the pool file's chroot look at it",
     "groups": "both give the groups of the user database, and scripts \"user ids\" compares them",
     "signals": "needs signals to processes: lifecycle",
+    "socket-owner": "a matter of units: apply and addresses",
     "size-limits": "unit tests of the pool file have them",
     "failing-start": "both would have to be down: lifecycle",
     "reload": "needs reloads: lifecycle",

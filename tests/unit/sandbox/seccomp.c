@@ -208,7 +208,7 @@ START_TEST(needed_calls_work)
     char text[16] = "";
     pthread_t t;
     void *p, *returned = NULL;
-    int status, fds[2];
+    int status, fds[2], r;
     FILE *f;
     pid_t pid;
 
@@ -235,8 +235,10 @@ START_TEST(needed_calls_work)
     ck_assert_ptr_ne(p, MAP_FAILED);
     ck_assert_int_eq(mprotect(p, 4096, PROT_READ | PROT_EXEC), 0);
 
-    ck_assert_int_eq(getaddrinfo("localhost", "80", &hints, &found), 0);
-    freeaddrinfo(found);
+    r = getaddrinfo("localhost", "80", &hints, &found);
+    ck_assert(r == 0 || r == EAI_NONAME); /* a machine without /etc/hosts */
+    if (r == 0)
+        freeaddrinfo(found);
     ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, fds), 0);
     ck_assert_int_ge(socket(AF_INET, SOCK_STREAM, 0), 0);
     ck_assert_int_ge(memfd_create("test", MFD_CLOEXEC), 0);
