@@ -176,8 +176,11 @@ class Settings(GuestCase):
     def test_a_section_of_another_name(self):
         self.fails("section", "CONFIG_ERROR", "section.conf", "[section]", section="other")
 
-    def test_a_missing_pool_file(self):
+    def test_a_pool_file_that_is_gone(self):
+        file = self.guest.path("/etc/fpmd/conf.d/nothing.conf")
+        file.touch()
         self.guest.systemctl("start", "fpmd@nothing.socket")
+        file.unlink()
         self.addCleanup(self.guest.systemctl, "stop", "fpmd@nothing.socket", "fpmd@nothing.service",
                         check=False)
         done = self.guest.systemctl("start", "fpmd@nothing.service", check=False)
