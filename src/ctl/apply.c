@@ -145,6 +145,8 @@ static int apply_pool(Apply *a, const char *pool)
         check_setfacl(c, &s, &issues);
         links_check(c, &s, &issues);
         r = names_check(c, &s, &issues);
+        if (!a->ctl->user)
+            limits_check(c, &issues);
     }
     if (r == -ENOMEM || print_issues(&issues) < 0)
         return -ENOMEM;
@@ -155,7 +157,8 @@ static int apply_pool(Apply *a, const char *pool)
     }
     for (int kind = 0; r == 0 && kind < _UNIT_KIND_MAX; kind++)
         r = apply_unit(a, pool, c, &s, (UnitKind)kind);
-    return r;
+    /* Unchanged ones may still run with what an earlier apply has replaced. */
+    return r < 0 || changed_get(&a->changed, pool) ? r : -ENOMEM;
 }
 
 /* 0 or -ENOMEM. */
@@ -217,9 +220,9 @@ int apply_pools(const Ctl *ctl, const ApplyOptions *options, char *const *pools,
             ctl_complain("%s", strerror(ENOMEM));
         return EXIT_STATUS_FAILURE;
     }
-    if (a.changed.n_units == 0 || options->dry_run || options->no_reload)
+    if (options->dry_run || options->no_reload)
         return a.status;
-    status = changed_follow(ctl, &a.changed, options->restart);
+    status = changed_follow(ctl, a.unit_dir, &a.changed, options->restart);
     return a.status != EXIT_STATUS_OK ? a.status : status;
 }
 

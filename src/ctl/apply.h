@@ -17,7 +17,7 @@ typedef struct ApplyOptions {
     const char *unit_dir; /* NULL: that of ctl, /etc/systemd/system */
     bool dry_run;         /* only say what would be written */
     bool no_reload;       /* leave daemon-reload and advice to the caller */
-    bool restart;         /* restart running units whose settings changed */
+    bool restart;         /* restart running units with former settings */
     char *const *gone;    /* pools without a file, which lose their drop-ins */
     size_t n_gone;
     ApplyNote note; /* NULL: nobody is told */
@@ -26,7 +26,8 @@ typedef struct ApplyOptions {
 
 /**
  * Brings the drop-ins of these pools to what their files ask for: writes, replaces, removes; says
- * on stdout what was done. One daemon-reload at the end if anything changed. Pools whose files have
- * errors are complained of and passed over. Returns the exit status.
+ * on stdout what was done. One daemon-reload at the end if anything changed. Units that run with
+ * former settings, also with those of before an earlier call, are restarted or told of. Pools whose
+ * files have errors are complained of and passed over. Returns the exit status.
  */
 int apply_pools(const Ctl *ctl, const ApplyOptions *options, char *const *pools, size_t n);

@@ -1,6 +1,6 @@
 #include "ctl/changed.h"
 #include "base/exit_status.h"
-#include "ctl/units.h"
+#include "ctl/former.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -26,8 +26,10 @@ ChangedPool *changed_get(Changed *changed, const char *pool)
 {
     ChangedPool *grown;
 
-    if (changed->n > 0 && changed->items[changed->n - 1].name == pool)
-        return &changed->items[changed->n - 1];
+    /* It mostly is the last one. */
+    for (size_t i = changed->n; i-- > 0;)
+        if (strcmp(changed->items[i].name, pool) == 0)
+            return &changed->items[i];
     grown = reallocarray(changed->items, changed->n + 1, sizeof(*grown));
     if (!grown)
         return NULL;
@@ -89,6 +91,8 @@ static int plan_pool(Plan *plan, const char *running, const ChangedPool *pool)
     bool sockets = pool->units[UNIT_SOCKET] || pool->units[UNIT_STATUS_SOCKET];
     int r = 0;
 
+    if (!sockets && !pool->units[UNIT_SERVICE])
+        return 0;
     if (pool->is_gone)
         return is_running(running, UNIT_SOCKET, pool->name)
                    ? words_add_unit(&plan->stop, "stop", UNIT_SOCKET, pool->name)
@@ -106,15 +110,36 @@ static int plan_pool(Plan *plan, const char *running, const ChangedPool *pool)
     return r;
 }
 
-static int make_plan(Plan *plan, Units *units, const Changed *changed)
+/* What was changed earlier, and has not been restarted since, is as what was changed now. */
+static int add_former(ChangedPool *pool, Units *units, const char *running, const char *unit_dir)
+{
+    int r = 0;
+
+    for (int kind = 0; r >= 0 && !pool->is_gone && kind < _UNIT_KIND_MAX; kind++) {
+        char name[256];
+        UnitView unit = {units, name};
+
+        if (pool->units[kind] || !is_running(running, (UnitKind)kind, pool->name))
+            continue;
+        unit_name((UnitKind)kind, pool->name, name);
+        r = former_settings(unit_dir, &unit);
+        pool->units[kind] = r > 0;
+    }
+    return MIN(r, 0);
+}
+
+static int make_plan(Plan *plan, Units *units, const char *unit_dir, Changed *changed)
 {
     _cleanup_buffer_ Buffer running = {0};
     int r = units_list_running(units, &running);
 
     if (r == 0)
         r = buffer_append(&running, "", 1);
-    for (size_t i = 0; r == 0 && i < changed->n; i++)
-        r = plan_pool(plan, running.data, &changed->items[i]);
+    for (size_t i = 0; r == 0 && i < changed->n; i++) {
+        r = add_former(&changed->items[i], units, running.data, unit_dir);
+        if (r == 0)
+            r = plan_pool(plan, running.data, &changed->items[i]);
+    }
     return r;
 }
 
@@ -160,26 +185,37 @@ static void tell_all(const Ctl *ctl, const Plan *plan)
          &plan->restart_services);
 }
 
-int changed_follow(const Ctl *ctl, const Changed *changed, bool restart)
+/* The drop-ins are written, which is what was asked for where no systemd runs. */
+static int without_systemd(const Ctl *ctl, const Changed *changed, bool restart, int error)
+{
+    if (changed->n_units > 0)
+        ctl_complain("systemd cannot be asked (%s); if it runs: systemctl%s daemon-reload",
+                     strerror(-error), ctl->user ? " --user" : "");
+    else if (restart)
+        ctl_complain("systemd cannot be asked (%s), nothing is restarted", strerror(-error));
+    return EXIT_STATUS_OK;
+}
+
+int changed_follow(const Ctl *ctl, const char *unit_dir, Changed *changed, bool restart)
 {
     _cleanup_(units_closep) Units *units = NULL;
     _cleanup_(plan_done) Plan plan = {0};
     char *const reload[] = {(char *)(uintptr_t) "daemon-reload", NULL};
-    int r = units_open(&units, ctl->user);
+    int r = changed->n > 0 ? units_open(&units, ctl->user) : 0;
 
-    if (r < 0) {
-        ctl_complain("systemd cannot be asked (%s); if it runs: systemctl%s daemon-reload",
-                     strerror(-r), ctl->user ? " --user" : "");
+    if (r < 0)
+        return without_systemd(ctl, changed, restart, r);
+    if (!units)
         return EXIT_STATUS_OK;
-    }
-    r = ctl_systemctl(ctl, reload);
+    /* An earlier reload may have failed, and what restarts has to restart with the drop-ins. */
+    r = changed->n_units > 0 || restart ? ctl_systemctl(ctl, reload) : 0;
     if (r < 0) {
         ctl_complain("systemctl daemon-reload failed (%s), the new settings are not known to "
                      "systemd",
                      r == -EIO ? "see above" : strerror(-r));
         return EXIT_STATUS_FAILURE;
     }
-    r = make_plan(&plan, units, changed);
+    r = make_plan(&plan, units, unit_dir, changed);
     if (r < 0) {
         ctl_complain("the state of the units is not known: %s", strerror(-r));
         return EXIT_STATUS_FAILURE;

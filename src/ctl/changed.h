@@ -9,10 +9,10 @@
 #include "unit/wants.h"
 
 typedef struct ChangedPool {
-    const char *name; /* belongs to the caller */
-    bool units[_UNIT_KIND_MAX];
-    bool is_gone;     /* it has no file any more */
-    bool lost_status; /* the status socket has no address any more */
+    const char *name;           /* belongs to the caller */
+    bool units[_UNIT_KIND_MAX]; /* their drop-ins have been changed */
+    bool is_gone;               /* it has no file any more */
+    bool lost_status;           /* the status socket has no address any more */
 } ChangedPool;
 
 typedef struct Changed {
@@ -23,8 +23,11 @@ typedef struct Changed {
 
 void changed_done(Changed *changed);
 
-/** The entry of the pool that is being looked at, which is the last one. NULL: no memory. */
+/** The entry of the pool, which is added when there is none. NULL: no memory. */
 ChangedPool *changed_get(Changed *changed, const char *pool);
 
-/** Reloads systemd, then restarts (restart) or tells how. Returns the exit status. */
-int changed_follow(const Ctl *ctl, const Changed *changed, bool restart);
+/**
+ * Reloads systemd if anything changed, then restarts (restart) what runs with former settings or
+ * tells how. unit_dir: of the drop-ins. Returns the exit status.
+ */
+int changed_follow(const Ctl *ctl, const char *unit_dir, Changed *changed, bool restart);

@@ -72,24 +72,100 @@ static int verify(const Check *k, const PoolFile *file, const PoolConfig *c, Con
         r = compare_units(k->ctl, file->by_path ? NULL : k->units, c, issues);
     if (r < 0)
         return r;
-    if (!k->ctl->user)
+    if (!k->ctl->user) {
         sendmail_check(c, issues);
-    return fates_tell(file->by_path ? NULL : k->units, c, k->ctl->verbose, issues, notes);
+        limits_check(c, issues);
+    }
+    return fates_tell(k->ctl, file->by_path ? NULL : k->units, c, issues, notes);
 }
 
-static int print_result(Buffer *b, const PoolFile *file, const ConfigIssues *issues,
+/* Of the other pools of a file the reader of one says what is wrong in them, too; they get their
+ * turn. Only that two have one address is known to nobody else. */
+static bool is_of_other_pool(const ConfigIssue *issue)
+{
+    return issue->severity == CONFIG_WARNING && issue->text &&
+           strncmp(issue->text, "in the other pool [", strlen("in the other pool [")) == 0 &&
+           !(issue->directive && strcmp(issue->directive, "listen") == 0);
+}
+
+/* Whether the output has this line, which ends in a line break. */
+static bool is_printed(const Buffer *output, const char *line, size_t n)
+{
+    const char *p = output->data, *end = p + output->size;
+
+    while (output->size > 0 && (p = memmem(p, (size_t)(end - p), line, n))) {
+        if (p == output->data || p[-1] == '\n')
+            return true;
+        p++;
+    }
+    return false;
+}
+
+/* What is said of [global] is said once for all pools of a file. 1: it was printed. */
+static int print_line(Check *k, const PoolFile *file, const char *line, size_t n)
+{
+    int r;
+
+    if (file->is_one_of_many && is_printed(&k->output, line, n))
+        return 0;
+    r = buffer_append(&k->output, line, n);
+    return r < 0 ? r : 1;
+}
+
+static int print_issues(Check *k, const PoolFile *file, const ConfigIssues *issues)
+{
+    size_t n_errors = issues->n_errors, n_warnings = 0;
+
+    for (size_t i = 0; i < issues->n; i++) {
+        const ConfigIssue *issue = &issues->items[i];
+        bool is_error = issue->severity == CONFIG_ERROR;
+        _cleanup_buffer_ Buffer line = {0};
+        int r;
+
+        if (file->is_one_of_many && is_of_other_pool(issue))
+            continue;
+        r = ctl_write_issue(&line, issue);
+        if (r == 0)
+            r = print_line(k, file, line.data, line.size);
+        if (r < 0)
+            return r;
+        n_warnings += r == 1 && !is_error;
+        n_errors -= r == 0 && is_error;
+    }
+    k->errors += n_errors;
+    k->warnings += n_warnings;
+    return 0;
+}
+
+static int print_notes(Check *k, const PoolFile *file, const Buffer *notes)
+{
+    const char *p = notes->data, *end = p + notes->size;
+    int r = 0;
+
+    while (notes->size > 0 && r >= 0 && p < end) {
+        const char *line = memchr(p, '\n', (size_t)(end - p));
+        size_t n = line ? (size_t)(line - p) + 1 : (size_t)(end - p);
+
+        r = print_line(k, file, p, n);
+        p += n;
+    }
+    return MIN(r, 0);
+}
+
+static int print_result(Check *k, const PoolFile *file, const ConfigIssues *issues,
                         const Buffer *notes)
 {
-    int r = ctl_write_issues(b, issues);
+    size_t before = k->errors + k->warnings;
+    int r = print_issues(k, file, issues);
 
     if (r == 0)
-        r = buffer_append(b, notes->data, notes->size);
-    if (r == 0 && issues->n == 0 && issues->n_errors == 0) {
-        r = escape_text(b, file->path);
-        if (r == 0)
-            r = buffer_printf(b, ": ok\n");
-    }
-    return r;
+        r = print_notes(k, file, notes);
+    if (r < 0 || k->errors + k->warnings > before || issues->n_errors > 0)
+        return r;
+    r = escape_text(&k->output, file->path);
+    if (r == 0 && file->is_one_of_many)
+        r = buffer_printf(&k->output, ": pool %s", file->name);
+    return r < 0 ? r : buffer_printf(&k->output, ": ok\n");
 }
 
 /* 0, or -errno for what keeps us from checking at all; what is wrong in the file is printed. */
@@ -105,19 +181,21 @@ static int check_file(Check *k, const PoolFile *file)
     r = config ? verify(k, file, config, &issues, &notes) : 0;
     if (r < 0)
         return r;
-    k->errors += issues.n_errors;
-    k->warnings += issues.n - MIN(issues.n, issues.n_errors);
-    return print_result(&k->output, file, &issues, &notes);
+    return print_result(k, file, &issues, &notes);
 }
 
-/* A word with a slash, or that ends like a pool file, is a path. */
 static int add_operand(const Ctl *ctl, PoolFiles *files, const char *word)
 {
-    const char *dot = strrchr(word, '.');
+    int r;
 
-    if (strchr(word, '/') || (dot && strcmp(dot, ".conf") == 0))
-        return pool_files_add_path(files, word);
-    return pool_files_add_pool(files, ctl->config_dir, word);
+    if (!pool_is_path(word))
+        return pool_files_add_pool(files, ctl->config_dir, word);
+    r = pool_files_add_path(files, word);
+    if (r == -ENODATA)
+        ctl_complain("there is no pool file (*.conf) in %s", word);
+    else if (r < 0)
+        ctl_complain("%s: %s", word, strerror(-r));
+    return r;
 }
 
 static int collect(const Ctl *ctl, PoolFiles *files, int n, char **operands)
@@ -134,8 +212,6 @@ static int collect(const Ctl *ctl, PoolFiles *files, int n, char **operands)
     }
     for (int i = 0; r == 0 && i < n; i++)
         r = add_operand(ctl, files, operands[i]);
-    if (r < 0)
-        ctl_complain("%s", strerror(-r));
     return r;
 }
 
@@ -166,9 +242,10 @@ static int check_files(Check *k, const PoolFiles *files)
     for (size_t i = 0; r == 0 && i < files->n; i++)
         r = check_file(k, &files->items[i]);
     if (r == 0)
-        r = buffer_printf(&k->output, "%zu file%s checked: %zu error%s, %zu warning%s\n", files->n,
-                          plural(files->n), k->errors, plural(k->errors), k->warnings,
-                          plural(k->warnings));
+        r = buffer_printf(&k->output,
+                          "%zu file%s with %zu pool%s checked: %zu error%s, %zu warning%s\n",
+                          files->n_files, plural(files->n_files), files->n, plural(files->n),
+                          k->errors, plural(k->errors), k->warnings, plural(k->warnings));
     if (r < 0) {
         ctl_complain("%s", strerror(-r));
         return EXIT_STATUS_FAILURE;

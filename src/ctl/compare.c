@@ -1,12 +1,11 @@
 #include "ctl/compare.h"
 #include "ctl/apply.h"
 #include "ctl/dropin.h"
-#include "ctl/match.h"
+#include "ctl/former.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 typedef struct Comparison {
@@ -70,30 +69,15 @@ static int compare_listen(const Comparison *k)
     return 0;
 }
 
-/* What was applied counts from the next start on. */
 static int compare_age(const Comparison *k, const char *directive)
 {
-    _cleanup_free_ char *path = NULL, *state = NULL, *entered = NULL;
-    struct stat st;
-    int r = 0;
+    int r = former_settings(k->ctl->unit_dir, &k->unit);
 
-    if (asprintf(&path, "%s/%s.d/" APPLY_DROPIN, k->ctl->unit_dir, k->unit.name) < 0) {
-        path = NULL;
-        return -ENOMEM;
-    }
-    if (stat(path, &st) < 0)
-        return 0;
-    state = match_read(&k->unit, "ActiveState", &r);
-    entered = state ? match_read(&k->unit, "ActiveEnterTimestamp", &r) : NULL;
-    if (!entered)
-        return r;
-    if (strcmp(state, "active") == 0 &&
-        strtoull(entered, NULL, 10) <
-            (uint64_t)st.st_mtim.tv_sec * USEC_PER_SEC + (uint64_t)st.st_mtim.tv_nsec / 1000)
+    if (r > 0)
         unit_issue(k->issues, CONFIG_WARNING, k->config, directive,
                    "%s runs with former settings: systemctl %srestart %s", k->unit.name,
                    user_option(k), k->unit.name);
-    return 0;
+    return r < 0 ? r : 0;
 }
 
 /* Whether our drop-in on disk is what the file asks for now. */

@@ -24,9 +24,10 @@ int compare_user(Units *units, const char *pool, char **ret_user);
 /**
  * For directives that systemd does: what the unit has comes into the warning that the file's reader
  * gave. Those that it has as the file says are moved to notes, as lines of text. units NULL: there
- * is nobody to ask. verbose: notes on all other directives of the file, too. 0 or -ENOMEM.
+ * is nobody to ask. With --verbose a note on each other directive of the file that has no issue. 0
+ * or -ENOMEM.
  */
-int fates_tell(Units *units, const PoolConfig *c, bool verbose, ConfigIssues *issues,
+int fates_tell(const Ctl *ctl, Units *units, const PoolConfig *c, ConfigIssues *issues,
                Buffer *notes);
 
 /** Warns of a sendmail that works by being set-id, which no_new_privs of the units turns off. */
@@ -35,6 +36,9 @@ void sendmail_check(const PoolConfig *c, ConfigIssues *issues);
 /** Warns of paths that are shown to the service by way of symbolic links, which a bind mount does
  * not follow later. */
 void links_check(const PoolConfig *c, const UnitSettings *s, ConfigIssues *issues);
+
+/** Warns of more descriptors than systemd has itself. */
+void limits_check(const PoolConfig *c, ConfigIssues *issues);
 
 /** Adds an error for each user or group of the sockets' settings that does not exist: the unit
  * would fail. 0 or -ENOMEM. */

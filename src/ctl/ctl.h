@@ -46,6 +46,9 @@ void ctl_complain(const char *format, ...) _printf_(1, 2);
 /** Explains why the control socket of a pool could not be used. */
 void ctl_complain_control(const Ctl *ctl, const char *pool, int error);
 
+/** Appends an issue as a line in the form of compilers' messages. 0 or -ENOMEM. */
+int ctl_write_issue(Buffer *b, const ConfigIssue *issue);
+
 /** Appends issues in the form of compilers' messages, which editors can jump by. 0 or -ENOMEM. */
 int ctl_write_issues(Buffer *b, const ConfigIssues *issues);
 

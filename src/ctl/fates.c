@@ -133,33 +133,185 @@ static int ask(Units *units, const PoolConfig *c, ConfigIssue *issue, Buffer *no
     return 0;
 }
 
-/* Directives of the file of which no issue speaks. */
-static int tell_rest(const PoolConfig *c, const ConfigIssues *issues, Buffer *notes)
+/* Directives that the pool's units carry out, and the setting of theirs that does it. */
+static const struct {
+    const char *directive;
+    const char *setting;
+    UnitKind unit;
+    bool always; /* also where the units have it as shipped, without a drop-in */
+} carried[] = {
+    {"chroot", "CapabilityBoundingSet", UNIT_SERVICE, true},
+    {"listen", "ListenStream", UNIT_SOCKET, true},
+    {"listen.backlog", "Backlog", UNIT_SOCKET, true},
+    {"listen.owner", "SocketUser", UNIT_SOCKET, true},
+    {"listen.group", "SocketGroup", UNIT_SOCKET, true},
+    {"listen.mode", "SocketMode", UNIT_SOCKET, true},
+    {"listen.acl_users", "ExecStartPost", UNIT_SOCKET, true},
+    {"listen.acl_groups", "ExecStartPost", UNIT_SOCKET, true},
+    {"pm.status_listen", "ListenStream", UNIT_STATUS_SOCKET, true},
+    {"process.priority", "Nice", UNIT_SERVICE, false},
+    {"rlimit_files", "LimitNOFILE", UNIT_SERVICE, false},
+    {"rlimit_core", "LimitCORE", UNIT_SERVICE, false},
+    {"unit.read_write_paths", "ReadWritePaths", UNIT_SERVICE, true},
+    {"unit.read_only_paths", "BindReadOnlyPaths", UNIT_SERVICE, true},
+};
+
+/* What a note on one directive is made of. */
+typedef struct Teller {
+    Units *units; /* NULL: not asked */
+    const PoolConfig *config;
+    UnitSettings settings;
+} Teller;
+
+/* 1: the unit has it. 0: it has not. -errno. */
+static int has_setting(const Teller *t, const UnitSetting *s)
+{
+    const PoolConfig *c = t->config;
+    bool status = s->unit == UNIT_STATUS_SOCKET;
+    _cleanup_free_ char *has = NULL;
+    char name[256];
+    UnitView unit = {t->units, name};
+
+    unit_name(s->unit, c->name, name);
+    if (strcmp(s->name, "ListenStream") != 0)
+        return match_setting(&unit, s);
+    return match_listen(&unit, status ? c->status_listen : c->listen,
+                        status ? c->n_status_listen : c->n_listen, &has);
+}
+
+/* matches: as of has_setting(). */
+static const char *verdict(const Teller *t, int matches)
+{
+    if (!t->units)
+        return "; units were not asked";
+    if (matches < 0)
+        return "; systemd did not answer";
+    return matches ? ", as the unit has it" : ", which the unit does not have";
+}
+
+/* Of a unit's settings the ties to other units and emptied lists go without saying. */
+static bool is_told(const UnitSetting *s, const char *directive)
+{
+    return strcmp(s->directive, directive) == 0 && s->value[0] && strcmp(s->section, "Unit") != 0;
+}
+
+/* "SocketMode=0600 of fpmd@www.socket, as the unit has it"; nothing when nothing is asked. */
+static int write_settings(Buffer *b, const Teller *t, const char *directive)
+{
+    const UnitSetting *before = NULL;
+    char name[256];
+    int matches = 1, r = 0;
+
+    for (size_t i = 0; r == 0 && i < t->settings.n; i++) {
+        const UnitSetting *s = &t->settings.items[i];
+
+        if (!is_told(s, directive))
+            continue;
+        if (before && before->unit != s->unit) {
+            unit_name(before->unit, t->config->name, name);
+            r = buffer_printf(b, " of %s", name);
+        }
+        if (r == 0)
+            r = buffer_printf(b, "%s%s=%s", before ? ", " : "", s->name, s->value);
+        if (t->units && matches == 1)
+            matches = has_setting(t, s);
+        before = s;
+    }
+    if (r < 0 || !before)
+        return r;
+    unit_name(before->unit, t->config->name, name);
+    return buffer_printf(b, " of %s%s", name, verdict(t, matches));
+}
+
+/* What the unit has as it was shipped. */
+static int write_shipped(Buffer *b, const Teller *t, size_t i)
+{
+    const PoolConfig *c = t->config;
+    bool is_mode = strcmp(carried[i].directive, "listen.mode") == 0;
+    char name[256], mode[16] = "";
+    UnitSetting s = {.unit = carried[i].unit, .name = carried[i].setting, .value = mode};
+
+    unit_name(carried[i].unit, c->name, name);
+    if (is_mode)
+        snprintf(mode, sizeof(mode), "%04o", c->listen_mode);
+    if (is_mode || strcmp(carried[i].directive, "listen") == 0)
+        return buffer_printf(b, "%s=%s of %s%s", s.name,
+                             is_mode ? mode : pool_config_text(c, "listen"), name,
+                             verdict(t, t->units ? has_setting(t, &s) : 0));
+    return buffer_printf(b, "%s= of %s, which needs no drop-in for this", s.name, name);
+}
+
+/* The fate of a directive that was given. */
+static int write_fate(Buffer *b, const Teller *t, const Directive *d)
+{
+    _cleanup_buffer_ Buffer asked = {0};
+    size_t i = 0;
+    int r = write_settings(&asked, t, d->name);
+
+    while (i < ARRAY_SIZE(carried) && strcmp(carried[i].directive, d->name) != 0)
+        i++;
+    if (r == 0 && asked.size == 0 && i < ARRAY_SIZE(carried) && carried[i].always)
+        r = write_shipped(&asked, t, i);
+    if (r < 0)
+        return r;
+    if (asked.size > 0)
+        return buffer_printf(b, "%s%.*s",
+                             i < ARRAY_SIZE(carried) ? "done by systemd: " : "honoured, with ",
+                             (int)asked.size, asked.data);
+    return buffer_printf(b, "%s%s%s", directive_fate_to_string(d->fate), d->instead ? ": " : "",
+                         d->instead ? d->instead : "");
+}
+
+/* Whether there is an issue or a note on the directive. */
+static bool is_spoken_of(const char *directive, const ConfigIssues *issues, const Buffer *notes)
+{
+    char note[128];
+    int n = snprintf(note, sizeof(note), ": note: %s: ", directive);
+
+    for (size_t i = 0; i < issues->n; i++)
+        if (issues->items[i].directive && strcmp(issues->items[i].directive, directive) == 0)
+            return true;
+    return notes->size > 0 && memmem(notes->data, notes->size, note, (size_t)n) != NULL;
+}
+
+/* Directives of the file of which nothing was said. */
+static int tell_rest(const Teller *t, const ConfigIssues *issues, Buffer *notes)
 {
     size_t n;
     const Directive *d = directives_get(&n);
     int r = 0;
 
     for (size_t i = 0; r == 0 && i < n; i++) {
-        bool spoken = pool_config_origin(c, d[i].name).line == 0;
+        _cleanup_buffer_ Buffer b = {0};
         _cleanup_free_ char *text = NULL;
 
-        for (size_t k = 0; !spoken && k < issues->n; k++)
-            spoken =
-                issues->items[k].directive && strcmp(issues->items[k].directive, d[i].name) == 0;
-        if (spoken)
+        if (pool_config_origin(t->config, d[i].name).line == 0 ||
+            is_spoken_of(d[i].name, issues, notes))
             continue;
-        if (asprintf(&text, "%s%s%s", directive_fate_to_string(d[i].fate), d[i].instead ? ": " : "",
-                     d[i].instead ? d[i].instead : "") < 0) {
-            text = NULL;
-            return -ENOMEM;
-        }
-        r = write_note(notes, c, d[i].name, text);
+        r = write_fate(&b, t, &d[i]);
+        text = r < 0 ? NULL : buffer_steal(&b);
+        if (r == 0)
+            r = text ? write_note(notes, t->config, d[i].name, text) : -ENOMEM;
     }
     return r;
 }
 
-int fates_tell(Units *units, const PoolConfig *c, bool verbose, ConfigIssues *issues, Buffer *notes)
+static int tell_all(const Ctl *ctl, Units *units, const PoolConfig *c, const ConfigIssues *issues,
+                    Buffer *notes)
+{
+    _cleanup_(config_issues_done) ConfigIssues known = {0};
+    Teller t = {.units = units, .config = c};
+    int r =
+        unit_settings_make(c, ctl->user ? UNIT_SCOPE_USER : UNIT_SCOPE_SYSTEM, &known, &t.settings);
+
+    if (r == 0 || r == -EINVAL)
+        r = tell_rest(&t, issues, notes);
+    unit_settings_done(&t.settings);
+    return r;
+}
+
+int fates_tell(const Ctl *ctl, Units *units, const PoolConfig *c, ConfigIssues *issues,
+               Buffer *notes)
 {
     int r = 0;
 
@@ -172,5 +324,5 @@ int fates_tell(Units *units, const PoolConfig *c, bool verbose, ConfigIssues *is
         else
             i++;
     }
-    return verbose ? tell_rest(c, issues, notes) : 0;
+    return ctl->verbose ? tell_all(ctl, units, c, issues, notes) : 0;
 }

@@ -1,7 +1,7 @@
 #include "ctl/ctl.h"
 #include "status/escape.h"
 
-static int write_issue(Buffer *b, const ConfigIssue *issue)
+int ctl_write_issue(Buffer *b, const ConfigIssue *issue)
 {
     int r = escape_text(b, issue->file ? issue->file : "-");
 
@@ -24,6 +24,6 @@ int ctl_write_issues(Buffer *b, const ConfigIssues *issues)
     int r = 0;
 
     for (size_t i = 0; r == 0 && i < issues->n; i++)
-        r = write_issue(b, &issues->items[i]);
+        r = ctl_write_issue(b, &issues->items[i]);
     return r;
 }

@@ -1,8 +1,13 @@
 #include "ctl/pools.h"
 #include "conf/folders.h"
+#include "ctl/import_source.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define SUFFIX ".conf"
@@ -29,7 +34,8 @@ static int add(PoolFiles *files, char *name_taken, char *path_taken, bool by_pat
     if (!grown)
         return -ENOMEM;
     files->items = grown;
-    files->items[files->n++] = (PoolFile){TAKE_PTR(name), TAKE_PTR(path), by_path};
+    files->items[files->n++] =
+        (PoolFile){.name = TAKE_PTR(name), .path = TAKE_PTR(path), .by_path = by_path};
     return 0;
 }
 
@@ -48,14 +54,98 @@ int pool_files_add_pool(PoolFiles *files, const char *folders, const char *pool)
 
     if (config_find_pool(folders, pool, &path) < 0)
         path = NULL;
+    files->n_files++;
     return add(files, strdup(pool), path, false);
+}
+
+bool pool_is_path(const char *word)
+{
+    const char *dot = strrchr(word, '.');
+
+    return strchr(word, '/') || (dot && strcmp(dot, SUFFIX) == 0);
+}
+
+static int add_copy(PoolFiles *files, const char *name, const char *path)
+{
+    char *copy = strdup(path);
+
+    return copy ? add(files, strdup(name), copy, true) : -ENOMEM;
+}
+
+static bool has_pool(const Sources *s, const char *name)
+{
+    for (size_t i = 0; i < s->n_pools; i++)
+        if (strcasecmp(s->pools[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+static int add_sections(PoolFiles *files, const Sources *s, const char *path)
+{
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && i < s->n_pools; i++) {
+        r = add_copy(files, s->pools[i].name, path);
+        if (r == 0)
+            files->items[files->n - 1].is_one_of_many = s->n_pools > 1;
+    }
+    for (size_t i = 0; i < s->n_files; i++)
+        files->n_files += !s->files[i].only_globals;
+    return r;
+}
+
+/* What cannot be read is told by whoever reads it next. */
+static int add_file(PoolFiles *files, const char *path)
+{
+    _cleanup_(sources_done) Sources s = {0};
+    _cleanup_free_ char *name = stem(path);
+    int r = name ? sources_add(&s, path) : -ENOMEM;
+
+    if (r == -ENOMEM)
+        return r;
+    if (r == 0 && s.n_pools > 0 && !has_pool(&s, name))
+        return add_sections(files, &s, path);
+    files->n_files++;
+    return add_copy(files, name, path);
+}
+
+static int is_pool_file(const struct dirent *entry)
+{
+    size_t n = strlen(entry->d_name), suffix = strlen(SUFFIX);
+
+    return entry->d_name[0] != '.' && n > suffix && strcmp(entry->d_name + n - suffix, SUFFIX) == 0;
+}
+
+static int add_folder(PoolFiles *files, const char *folder)
+{
+    struct dirent **entries = NULL;
+    int n = scandir(folder, &entries, is_pool_file, alphasort), r = 0;
+
+    if (n < 0)
+        return -errno;
+    for (int i = 0; i < n; i++) {
+        bool slash = folder[strlen(folder) - 1] == '/';
+        _cleanup_free_ char *path = NULL;
+
+        if (r == 0 && asprintf(&path, "%s%s%s", folder, slash ? "" : "/", entries[i]->d_name) < 0) {
+            path = NULL;
+            r = -ENOMEM;
+        }
+        if (r == 0)
+            r = add_file(files, path);
+        free(entries[i]);
+    }
+    free(entries);
+    return r == 0 && n == 0 ? -ENODATA : r;
 }
 
 int pool_files_add_path(PoolFiles *files, const char *path)
 {
-    char *copy = strdup(path);
+    struct stat st;
 
-    return copy ? add(files, stem(path), copy, true) : -ENOMEM;
+    if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+        return add_folder(files, path);
+    return add_file(files, path);
 }
 
 /* Without any of the folders the option is likely wrong. */

@@ -8,13 +8,15 @@
 
 typedef struct PoolFile {
     char *name;
-    char *path;   /* NULL: none was found */
-    bool by_path; /* only this file counts, not folders and drop-ins */
+    char *path;          /* NULL: none was found */
+    bool by_path;        /* only this file counts, not folders and drop-ins */
+    bool is_one_of_many; /* other pools of the file come before or after it */
 } PoolFile;
 
 typedef struct PoolFiles {
     PoolFile *items;
     size_t n;
+    size_t n_files; /* that the pools are in */
 } PoolFiles;
 
 void pool_files_done(PoolFiles *files);
@@ -23,7 +25,12 @@ void pool_files_done(PoolFiles *files);
 /** Adds the pool of that name, whether there is a file or not. 0 or -ENOMEM. */
 int pool_files_add_pool(PoolFiles *files, const char *folders, const char *pool);
 
-/** Adds a file; the pool's name is the stem of the path. 0 or -ENOMEM. */
+/** Whether an operand is a path, not the name of a pool: it has a slash, or ends in ".conf". */
+bool pool_is_path(const char *word);
+
+/** Adds a file, or each *.conf of a folder, sorted. The pool of a file has its stem as a name where
+ * there is such a section, or none at all; else there is one for each section of the file and of
+ * its includes. 0; -ENODATA for a folder without such files; another -errno. */
 int pool_files_add_path(PoolFiles *files, const char *path);
 
 /** Adds every pool of the folders that is not masked, sorted by name. 0 or -errno; -ENOENT: none of

@@ -202,17 +202,57 @@ static int show(const Ctl *ctl, const PoolConfig *c, ConfigIssues *issues, Buffe
     return r;
 }
 
+/* What is shown is one pool. 0; -EINVAL, having said why. */
+static int complain_of_many(const PoolFiles *files, const char *path)
+{
+    _cleanup_buffer_ Buffer names = {0};
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && i < files->n; i++) {
+        r = buffer_printf(&names, i > 0 ? ", [" : "[");
+        if (r == 0)
+            r = escape_text(&names, files->items[i].name);
+        if (r == 0)
+            r = buffer_printf(&names, "]");
+    }
+    if (r < 0)
+        return r;
+    if (files->n <= 1)
+        return 0;
+    ctl_complain("%s has several pools, expected one: %.*s; fpmctl import --dry-run %s tells what "
+                 "becomes of each",
+                 path, (int)names.size, names.data, path);
+    return -EINVAL;
+}
+
+/* The pool that the operand means. 0, or the exit status, having said why. */
+static int find_pool(const Ctl *ctl, PoolFiles *files, const char *word)
+{
+    int r = pool_is_path(word) ? pool_files_add_path(files, word)
+                               : pool_files_add_pool(files, ctl->config_dir, word);
+
+    if (r == 0)
+        r = complain_of_many(files, word);
+    else if (r == -ENODATA)
+        ctl_complain("there is no pool file (*.conf) in %s", word);
+    else
+        ctl_complain("%s: %s", word, strerror(-r));
+    if (r == 0)
+        return EXIT_STATUS_OK;
+    return r == -ENOMEM ? EXIT_STATUS_FAILURE : EXIT_STATUS_CONFIG;
+}
+
 int verb_show(const Ctl *ctl, int n, char **operands)
 {
     _cleanup_pool_files_ PoolFiles files = {0};
     _cleanup_(config_issues_done) ConfigIssues issues = {0};
     _cleanup_(pool_config_freep) PoolConfig *c = NULL;
     _cleanup_buffer_ Buffer b = {0}, complaints = {0};
-    bool path = strchr(operands[0], '/');
-    int r = path ? pool_files_add_path(&files, operands[0])
-                 : pool_files_add_pool(&files, ctl->config_dir, operands[0]);
-    int loaded = r < 0 ? r : pool_file_load(ctl, &files.items[0], &issues, &c);
+    int loaded, r = find_pool(ctl, &files, operands[0]);
 
+    if (r != EXIT_STATUS_OK)
+        return r;
+    loaded = pool_file_load(ctl, &files.items[0], &issues, &c);
     if (loaded == 0)
         r = show(ctl, c, &issues, &b);
     if (r == 0)

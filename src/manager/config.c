@@ -2,6 +2,7 @@
 
 #include "log/log.h"
 #include "manager/lookup.h"
+#include "unit/wants.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -66,20 +67,27 @@ static int check_descriptors(const Manager *m, const PoolConfig *c, ConfigIssues
     return -EINVAL;
 }
 
+/* applies: whether fpmctl writes a drop-in that asks for as much. */
 static int check_limit(const PoolConfig *c, const char *directive, const char *unit_setting,
-                       uint64_t wanted, uint64_t hard, ConfigIssues *issues)
+                       uint64_t wanted, uint64_t hard, bool applies, ConfigIssues *issues)
 {
-    char text[32];
+    char text[32], apply[320] = "";
 
     if (wanted == RLIMIT_KEEP || hard == RLIM_INFINITY ||
         (wanted != RLIMIT_UNLIMITED && wanted <= hard))
         return 0;
     snprintf(text, sizeof(text), "%llu", (unsigned long long)wanted);
+    /* systemd.exec(5): MANAGERPID is only there in what a service manager of a user has started,
+     * whose limits a unit cannot raise. */
+    if (applies && !getenv("MANAGERPID"))
+        snprintf(apply, sizeof(apply),
+                 "; 'fpmctl apply %s' writes a drop-in that raises %s=", c->name, unit_setting);
     config_issues_add_at(issues, CONFIG_ERROR, c, directive,
                          "%s is above the hard limit of the service, %llu, expected at most that: "
-                         "%s= of the service raises it, 'fpmctl apply %s' writes the drop-in",
+                         "%s= of the service, or the limit of systemd itself (of a container), is "
+                         "lower than this%s",
                          wanted == RLIMIT_UNLIMITED ? "unlimited" : text, (unsigned long long)hard,
-                         unit_setting, c->name);
+                         unit_setting, apply);
     return -EINVAL;
 }
 
@@ -87,12 +95,13 @@ static int check_limit(const PoolConfig *c, const char *directive, const char *u
 static int check_limits(const Manager *m, const PoolConfig *c, ConfigIssues *issues)
 {
     struct rlimit core = {.rlim_max = RLIM_INFINITY};
-    int r = check_limit(c, "rlimit_files", "LimitNOFILE", c->rlimit_files, m->nofile_hard, issues);
+    int r = check_limit(c, "rlimit_files", "LimitNOFILE", c->rlimit_files, m->nofile_hard,
+                        c->rlimit_files > UNIT_FILES_HARD, issues);
     int k;
 
     if (!c->process_dumpable || getrlimit(RLIMIT_CORE, &core) < 0)
         return r;
-    k = check_limit(c, "rlimit_core", "LimitCORE", c->rlimit_core, core.rlim_max, issues);
+    k = check_limit(c, "rlimit_core", "LimitCORE", c->rlimit_core, core.rlim_max, true, issues);
     return r < 0 ? r : k;
 }
 

@@ -3,10 +3,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-/* LimitNOFILE= of fpmd@.service. */
-#define SHIPPED_FILES_SOFT 16384
-#define SHIPPED_FILES_HARD 524288
-
 /* What ProtectHome= hides. */
 static const char *const hidden[] = {"/home", "/root", "/run/user"};
 
@@ -106,9 +102,9 @@ static int add_limits(const PoolConfig *c, UnitSettings *s)
     if (c->process_priority != PRIORITY_KEEP && c->process_priority != 0)
         r = settings_add(s, UNIT_SERVICE, "Service", "Nice", "process.priority", "%d",
                          MIN(c->process_priority, 19));
-    if (r == 0 && c->rlimit_files < RLIMIT_UNLIMITED && c->rlimit_files > SHIPPED_FILES_HARD)
+    if (r == 0 && c->rlimit_files < RLIMIT_UNLIMITED && c->rlimit_files > UNIT_FILES_HARD)
         r = settings_add(s, UNIT_SERVICE, "Service", "LimitNOFILE", "rlimit_files", "%d:%" PRIu64,
-                         SHIPPED_FILES_SOFT, c->rlimit_files);
+                         UNIT_FILES_SOFT, c->rlimit_files);
     /* The unit says nothing, and what is then in force is a matter of system.conf. */
     if (r < 0 || c->rlimit_core == RLIMIT_KEEP || c->rlimit_core == 0 || !c->process_dumpable)
         return r;

@@ -9,6 +9,10 @@
 #include "base/buffer.h"
 #include "conf/config.h"
 
+/* LimitNOFILE= of the shipped services. */
+#define UNIT_FILES_SOFT 16384
+#define UNIT_FILES_HARD 524288
+
 typedef enum UnitKind {
     UNIT_SOCKET,
     UNIT_STATUS_SOCKET,

@@ -185,6 +185,55 @@ class Apply(GuestCase):
         self.assertEqual(self.guest.properties("fpmd@serv.service", "Nice")["Nice"], "-3")
         self.assertEqual(self.warnings("serv"), [])
 
+    def test_what_an_earlier_apply_changed_is_restarted_too(self):
+        for name, directive, value, unit in (
+                ("late-a", "listen.mode", "0600", "fpmd@late-a.socket"),
+                ("late-b", "process.priority", "7", "fpmd@late-b.service")):
+            with self.subTest(directive=directive):
+                self.pool(name)
+                self.addCleanup(self._forget, name)
+                self.ask(name, "/hello.php")
+                write_pool(self.guest, name, **{directive: value})
+                self.fpmctl("apply", name)
+                self.assertRegex(self.warnings(name)[0], "runs with former settings")
+                out = self.fpmctl("apply", name).stdout
+                self.assertIn("0 units changed", out)
+                self.assertIn(f"  systemctl restart {unit}\n", out)
+                self.assertIn("have been restarted", self.fpmctl("apply", "--restart", name).stdout)
+                self.assertEqual(self.warnings(name), [])
+                self.ask(name, "/hello.php")
+                pid = self.guest.properties(f"fpmd@{name}.service", "MainPID")
+                self.assertEqual(self.fpmctl("apply", "--restart", name).stdout,
+                                 "1 pool: 0 units changed\n")
+                self.assertEqual(self.guest.properties(f"fpmd@{name}.service", "MainPID"), pid)
+        self.assertEqual(stat.S_IMODE(self.socket("late-a").stat().st_mode), 0o600)
+
+    def test_another_pools_apply_restarts_only_that(self):
+        """A unit of before is restarted along with what changes now, others are left alone."""
+        for name in ("mix-a", "mix-b"):
+            self.pool(name)
+            self.addCleanup(self._forget, name)
+            self.ask(name, "/hello.php")
+        write_pool(self.guest, "mix-a", **{"process.priority": "7"})
+        self.fpmctl("apply", "mix-a")
+        write_pool(self.guest, "mix-b", **{"process.priority": "7"})
+        out = self.fpmctl("apply", "mix-b").stdout
+        self.assertNotIn("mix-a", out)
+        out = self.fpmctl("apply", "mix-a", "mix-b").stdout
+        self.assertIn("  systemctl restart fpmd@mix-a.service fpmd@mix-b.service\n", out)
+
+    def test_more_files_than_systemd_has(self):
+        hard = int(self.guest.run("sh", "-c", "awk '/^Max open files/ {print $5}' /proc/1/limits")
+                   .stdout)
+        wanted = 2147483647
+        self.assertLess(hard, wanted)
+        self.new_pool("files", rlimit_files=wanted)
+        says = f"rlimit_files: {wanted} is above the hard limit of systemd itself, {hard}"
+        self.assertIn(says, self.fpmctl("apply", "files").stderr)
+        self.assertTrue(any(says in line for line in self.warnings("files")))
+        write_pool(self.guest, "files", rlimit_files=hard)
+        self.assertNotIn("hard limit", self.fpmctl("apply", "files").stderr)
+
     def test_three_hundred_pools_in_one_command(self):
         for i in range(300):
             write_pool(self.guest, f"many-{i}", listen=f"/run/many/{i}.sock")
@@ -289,7 +338,18 @@ class Apply(GuestCase):
         out = self.fpmctl("check", "sysd").stdout
         self.assertRegex(out, r"sysd.conf:1: warning: syslog.ident: .*SyslogIdentifier=.*not what")
         self.assertRegex(out, r"sysd.conf:2: note: systemd_interval: .*WatchdogSec=")
-        self.assertIn("sysd.conf:4: note: user: honoured", self.fpmctl("check", "-v", "sysd").stdout)
+        out = self.fpmctl("check", "-v", "sysd").stdout
+        self.assertIn("sysd.conf:4: note: user: honoured", out)
+        self.assertEqual(out.count(": note: systemd_interval: "), 1, out)
+
+    def test_check_names_the_setting_that_the_unit_has(self):
+        self.apply_and_start("noted", **{"listen.mode": "0666", "listen.backlog": "9"})
+        out = self.fpmctl("check", "-v", "noted").stdout
+        self.assertIn("note: listen.mode: done by systemd: SocketMode=0666 of fpmd@noted.socket, "
+                      "as the unit has it\n", out)
+        write_pool(self.guest, "noted", **{"listen.mode": "0660", "listen.backlog": "9"})
+        out = self.fpmctl("check", "-v", "noted").stdout
+        self.assertNotIn("listen.mode: done by systemd: SocketMode=0660 of fpmd@noted.socket, as", out)
 
     def test_a_reload_warns_of_what_it_cannot_change(self):
         self.pool("rel")

@@ -408,6 +408,17 @@ class Identity(IdentityCase):
             for part in (f"{directive}: ", setting, "'fpmctl apply limits'"):
                 self.assertIn(part, text)
 
+    def test_a_limit_that_apply_does_not_raise(self):
+        """What the shipped unit asks for: the limit is a drop-in's or that of a container."""
+        self.dropin("fpmd@small.service", "[Service]\nLimitNOFILE=16384:20000\n")
+        self.pool("small", rlimit_files="30000")
+        self.guest.systemctl("start", "fpmd@small.service", check=False)
+        text = self.wait_record(POOL="small", DIRECTIVE="rlimit_files")["MESSAGE"]
+        for part in ("30000 is above the hard limit of the service, 20000", "LimitNOFILE=",
+                     "limit of systemd itself"):
+            self.assertIn(part, text)
+        self.assertNotIn("fpmctl apply", text)
+
     def test_the_priority_of_the_unit_is_that_of_the_file(self):
         self.dropin("fpmd@nice.service", "[Service]\nNice=5\n")
         self.pool("nice", **{"process.priority": "5"})

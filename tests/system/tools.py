@@ -33,6 +33,12 @@ class Tools(GuestCase):
         out = self.fpmctl("check", "/etc/php/8.2/fpm/pool.d/www.conf", check=False)
         self.assertEqual(out.returncode, 0, out.stdout + out.stderr)
 
+    def test_check_takes_what_php_fpm_reads(self):
+        for path in ("/etc/php/8.2/fpm/php-fpm.conf", "/etc/php/8.2/fpm/pool.d"):
+            out = self.fpmctl("check", path, check=False)
+            self.assertEqual(out.returncode, 0, out.stdout + out.stderr)
+            self.assertRegex(out.stdout, r"\d+ files? with \d+ pools? checked: 0 errors")
+
     def test_check_of_an_absent_file(self):
         done = self.fpmctl("check", "absent", check=False)
         self.assertNotEqual(done.returncode, 0)

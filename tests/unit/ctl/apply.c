@@ -88,6 +88,20 @@ START_TEST(writes_once)
 }
 END_TEST
 
+/* Nothing changes, and what runs cannot be seen: who asks for a restart is told so. */
+START_TEST(restarts_without_systemd)
+{
+    write_pool("w", "listen = 9000\n");
+    ck_assert_int_eq(run("apply", "--restart", "w"), 0);
+    assert_has(errors, "systemctl --user daemon-reload");
+    ck_assert_int_eq(run("apply", "w", NULL), 0);
+    ck_assert_str_eq(errors, "");
+    ck_assert_int_eq(run("apply", "--restart", "w"), 0);
+    ck_assert_str_eq(output, "1 pool: 0 units changed\n");
+    assert_has(errors, "nothing is restarted\n");
+}
+END_TEST
+
 START_TEST(tells_was_and_is)
 {
     write_pool("w", "listen = 9000\nlisten.backlog = 5\n");
@@ -296,6 +310,7 @@ static Suite *apply_suite(void)
 
     tcase_add_checked_fixture(tc, set_up, tear_down);
     tcase_add_test(tc, writes_once);
+    tcase_add_test(tc, restarts_without_systemd);
     tcase_add_test(tc, tells_was_and_is);
     tcase_add_test(tc, removes_only_its_own);
     tcase_add_test(tc, removes_orphans);

@@ -79,10 +79,10 @@ START_TEST(check_good)
 {
     server_write(&server, "good.conf", good_file());
     ck_assert_int_eq(run(WORDS("check", "--libexec-dir=/bin", "good")), 0);
-    assert_has(output, "/conf/good.conf: ok\n1 file checked: 0 errors, 0 warnings\n");
+    assert_has(output, "/conf/good.conf: ok\n1 file with 1 pool checked: 0 errors, 0 warnings\n");
     /* the folder */
     ck_assert_int_eq(run(WORDS("check", "--libexec-dir=/bin")), 0);
-    assert_has(output, "1 file checked: 0 errors, 0 warnings\n");
+    assert_has(output, "1 file with 1 pool checked: 0 errors, 0 warnings\n");
 }
 END_TEST
 
@@ -97,11 +97,11 @@ START_TEST(check_bad)
     assert_has(output, "/conf/bad.conf:2: error: pm: ");
     assert_has(output, "/conf/bad.conf:4: error: bogus: ");
     assert_has(output, "/conf/good.conf: ok\n");
-    assert_has(output, "2 files checked: ");
+    assert_has(output, "2 files with 2 pools checked: ");
     /* the same by its path */
     ck_assert_int_eq(run(WORDS("check", path)), 78);
     assert_has(output, "/conf/bad.conf:4: error: bogus: ");
-    assert_has(output, "1 file checked: ");
+    assert_has(output, "1 file with 1 pool checked: ");
 }
 END_TEST
 
@@ -115,6 +115,67 @@ START_TEST(check_missing)
     assert_has(errors, "/nowhere: No such file");
     ck_assert_int_eq(run(WORDS("check")), 0);
     assert_has(errors, "there is no pool file");
+}
+END_TEST
+
+/* A file of PHP-FPM need not be called like its pools. */
+START_TEST(check_other_names)
+{
+    char path[192], folder[128], text[512];
+
+    snprintf(text, sizeof(text), "%s[bad]\npm = sometimes\n", good_file());
+    server_write(&server, "site-of-good.conf", good_file());
+    server_write(&server, "several.conf", text);
+    snprintf(folder, sizeof(folder), "%s/conf/", server.dir);
+    snprintf(path, sizeof(path), "%ssite-of-good.conf", folder);
+    ck_assert_int_eq(run(WORDS("check", "--libexec-dir=/bin", path)), 0);
+    assert_has(output, "site-of-good.conf: ok\n1 file with 1 pool checked: 0 errors");
+    ck_assert_int_eq(run(WORDS("show", path)), 0);
+    assert_has(output, "\n[good]\n");
+    ck_assert_int_eq(run(WORDS("check", "--libexec-dir=/bin", folder)), 78);
+    assert_has(output, "several.conf: pool good: ok\n");
+    assert_has(output, ": error: pm: 'sometimes'");
+    ck_assert_ptr_null(strstr(output, "in the other pool"));
+    assert_has(output, "2 files with 3 pools checked: ");
+    snprintf(path, sizeof(path), "%sseveral.conf", folder);
+    ck_assert_int_eq(run(WORDS("show", path)), 78);
+    assert_has(errors, "several pools, expected one: [good], [bad]; fpmctl import --dry-run ");
+}
+END_TEST
+
+START_TEST(check_includes)
+{
+    char path[128], text[256];
+
+    server_write(&server, "good.inc", good_file());
+    server_write(&server, "other.inc", "[other]\npm = sometimes\n");
+    snprintf(text, sizeof(text), "[global]\npid = /run/x\ninclude = %s/conf/*.inc\n", server.dir);
+    server_write(&server, "php-fpm.conf", text);
+    snprintf(path, sizeof(path), "%s/conf/php-fpm.conf", server.dir);
+    ck_assert_int_eq(run(WORDS("check", "--libexec-dir=/bin", path)), 78);
+    assert_has(output, "/other.inc:2: error: pm: ");
+    assert_has(output, "/php-fpm.conf:2: warning: pid: ");
+    /* what the pools share is said once */
+    ck_assert_ptr_null(strstr(strstr(output, "warning: pid: ") + 1, "warning: pid: "));
+    assert_has(output, "3 files with 2 pools checked: ");
+}
+END_TEST
+
+START_TEST(check_notes)
+{
+    char path[128], text[512];
+    const char *note;
+
+    snprintf(text, sizeof(text), "%slisten.mode = 0660\nlisten.backlog = 7\n", good_file());
+    server_write(&server, "good.conf", text);
+    snprintf(path, sizeof(path), "%s/conf/good.conf", server.dir);
+    ck_assert_int_eq(run(WORDS("check", "-v", "--libexec-dir=/bin", path)), 0);
+    assert_has(output, "note: listen.mode: done by systemd: SocketMode=0660 of fpmd@good.socket; "
+                       "units were not asked\n");
+    assert_has(output, "note: listen.backlog: done by systemd: Backlog=7 of fpmd@good.socket; ");
+    assert_has(output, "note: pm.max_children: honoured\n");
+    note = strstr(output, "note: listen.mode: ");
+    ck_assert_ptr_null(strstr(note + 1, "note: listen.mode: "));
 }
 END_TEST
 
@@ -243,6 +304,9 @@ static Suite *fpmctl_suite(void)
     tcase_add_test(tc, check_good);
     tcase_add_test(tc, check_bad);
     tcase_add_test(tc, check_missing);
+    tcase_add_test(tc, check_other_names);
+    tcase_add_test(tc, check_includes);
+    tcase_add_test(tc, check_notes);
     tcase_add_test(tc, list);
     tcase_add_test(tc, status_running);
     tcase_add_test(tc, status_stopped);

@@ -87,13 +87,29 @@ START_TEST(chroot_needs_its_capability)
 }
 END_TEST
 
+/* Up to what the shipped unit asks for there is no drop-in to write, nor is there for a user's. */
 START_TEST(files_above_the_hard_limit)
 {
     static const char *const parts[] = {
-        "www.conf:5: rlimit_files: ", "5000", "4000", "LimitNOFILE=", "'fpmctl apply www'", NULL};
+        "www.conf:5: rlimit_files: ", "is above the hard limit of the service, 4000",
+        "LimitNOFILE=", "limit of systemd itself", NULL};
+    static const char *const apply[] = {"'fpmctl apply www'", NULL};
+    static const char *const above = "rlimit_files = 524289", *const shipped =
+                                                                  "rlimit_files = 524288";
+    _cleanup_free_ char *reason = NULL, *own = NULL;
     const Manager m = {.nofile_hard = 4000};
 
-    expect_refused(&m, "rlimit_files = 5000", parts);
+    ck_assert_int_eq(unsetenv("MANAGERPID"), 0);
+    expect_refused(&m, shipped, parts);
+    expect_refused(&m, above, parts);
+    expect_refused(&m, above, apply);
+    ck_assert_int_lt(load(&m, shipped, &reason), 0);
+    remove_files();
+    ck_assert_ptr_null(strstr(reason, "fpmctl"));
+    ck_assert_int_eq(setenv("MANAGERPID", "1", 1), 0);
+    ck_assert_int_lt(load(&m, above, &own), 0);
+    remove_files();
+    ck_assert_ptr_null(strstr(own, "fpmctl"));
     expect_taken(&m, "rlimit_files = 4000");
     expect_taken(&m, "");
 }
@@ -106,6 +122,7 @@ START_TEST(core_above_the_hard_limit)
     const struct rlimit limit = {4096, 4096};
     const Manager m = {0};
 
+    ck_assert_int_eq(unsetenv("MANAGERPID"), 0);
     ck_assert_int_eq(setrlimit(RLIMIT_CORE, &limit), 0);
     expect_refused(&m, "rlimit_core = 8192\nprocess.dumpable = yes", parts);
     expect_refused(&m, "rlimit_core = unlimited\nprocess.dumpable = yes", parts);
