@@ -165,7 +165,7 @@ static int find_entries(const char *folders, const char *below, Entries *list, c
         r = add_folder(list, path, rank++);
         if (r < 0)
             return r;
-        if (*below && !*ret_no_folder && is_no_folder(path))
+        if (ret_no_folder && *below && !*ret_no_folder && is_no_folder(path))
             *ret_no_folder = TAKE_PTR(path);
     }
     merge_entries(list);

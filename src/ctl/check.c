@@ -139,10 +139,10 @@ static int print_issues(Check *k, const PoolFile *file, const ConfigIssues *issu
 
 static int print_notes(Check *k, const PoolFile *file, const Buffer *notes)
 {
-    const char *p = notes->data, *end = p + notes->size;
+    const char *p = notes->size > 0 ? notes->data : "", *end = p + notes->size;
     int r = 0;
 
-    while (notes->size > 0 && r >= 0 && p < end) {
+    while (r >= 0 && p < end) {
         const char *line = memchr(p, '\n', (size_t)(end - p));
         size_t n = line ? (size_t)(line - p) + 1 : (size_t)(end - p);
 
