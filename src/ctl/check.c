@@ -91,10 +91,10 @@ static bool is_of_other_pool(const ConfigIssue *issue)
 /* Whether the output has this line, which ends in a line break. */
 static bool is_printed(const Buffer *output, const char *line, size_t n)
 {
-    const char *p = output->data, *end = p + output->size;
+    const char *start = output->size > 0 ? output->data : "", *p = start, *end = p + output->size;
 
-    while (output->size > 0 && (p = memmem(p, (size_t)(end - p), line, n))) {
-        if (p == output->data || p[-1] == '\n')
+    while ((p = memmem(p, (size_t)(end - p), line, n))) {
+        if (p == start || p[-1] == '\n')
             return true;
         p++;
     }
