@@ -26,6 +26,9 @@ static const char *const names[] = {
     [EXIT_STATUS_FORK] = "fork",
     [EXIT_STATUS_LINK] = "link",
     [EXIT_STATUS_CHROOT] = "chroot",
+    [EXIT_STATUS_ENDED] = "ended",
+    [EXIT_STATUS_PORTER] = "porter",
+    [EXIT_STATUS_STATE] = "state",
 };
 
 const char *exit_status_to_string(int status)

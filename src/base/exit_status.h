@@ -35,6 +35,9 @@ typedef enum ExitStatus {
     EXIT_STATUS_FORK,
     EXIT_STATUS_LINK,
     EXIT_STATUS_CHROOT,
+    EXIT_STATUS_ENDED, /* a worker was ended in its request, see LINK_SIGNAL_END */
+    EXIT_STATUS_PORTER,
+    EXIT_STATUS_STATE, /* the state of an earlier program could not be taken over */
 } ExitStatus;
 
 /** Returns the name of a status that this table knows, for example "uid", else NULL. */

@@ -37,7 +37,7 @@ int board_create(const volatile BoardSlot **ret_slot)
 {
     _cleanup_fd_ int fd = memfd_create("fpmd-slot", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     const uint32_t version = BOARD_SLOT_VERSION;
-    void *page;
+    int r;
 
     if (fd < 0)
         return -errno;
@@ -48,14 +48,11 @@ int board_create(const volatile BoardSlot **ret_slot)
         return -errno;
     if (fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
         return -errno;
-    page = mmap(NULL, BOARD_SLOT_SIZE, PROT_READ, MAP_SHARED, fd, 0);
-    if (page == MAP_FAILED)
-        return -errno;
-    *ret_slot = page;
-    return TAKE_FD(fd);
+    r = board_map(fd, ret_slot);
+    return r < 0 ? r : TAKE_FD(fd);
 }
 
-int board_attach(int fd, BoardSlot **ret_slot)
+static int map_page(int fd, int protection, void **ret_page)
 {
     struct stat st;
     void *page;
@@ -64,11 +61,31 @@ int board_attach(int fd, BoardSlot **ret_slot)
         return -errno;
     if (st.st_size != BOARD_SLOT_SIZE)
         return -EINVAL;
-    page = mmap(NULL, BOARD_SLOT_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    page = mmap(NULL, BOARD_SLOT_SIZE, protection, MAP_SHARED, fd, 0);
     if (page == MAP_FAILED)
         return -errno;
-    *ret_slot = page;
+    *ret_page = page;
     return 0;
+}
+
+int board_map(int fd, const volatile BoardSlot **ret_slot)
+{
+    void *page = NULL;
+    int r = map_page(fd, PROT_READ, &page);
+
+    if (r == 0)
+        *ret_slot = page;
+    return r;
+}
+
+int board_attach(int fd, BoardSlot **ret_slot)
+{
+    void *page = NULL;
+    int r = map_page(fd, PROT_READ | PROT_WRITE, &page);
+
+    if (r == 0)
+        *ret_slot = page;
+    return r;
 }
 
 void board_unmap(const volatile BoardSlot *slot)
@@ -105,7 +122,7 @@ void board_set_text(char *field, size_t size, const char *text, size_t n)
 }
 
 /* Ends the text within its field, replaces what is no printable UTF-8, clears the rest. */
-static void check_text(char *field, size_t size)
+static void check_characters(char *field, size_t size, bool lines)
 {
     size_t n = strnlen(field, size - 1);
 
@@ -113,7 +130,7 @@ static void check_text(char *field, size_t size)
         uint32_t code;
         size_t length = utf8_decode(field + i, n - i, &code);
 
-        if (length > 0 && utf8_is_printable(code)) {
+        if (length > 0 && (utf8_is_printable(code) || (lines && code == '\n'))) {
             i += length;
             continue;
         }
@@ -125,6 +142,11 @@ static void check_text(char *field, size_t size)
         }
     }
     memset(field + n, 0, size - n);
+}
+
+static void check_text(char *field, size_t size)
+{
+    check_characters(field, size, false);
 }
 
 /* Every byte of the page is the worker's, who may be hostile: each field is made to keep the
@@ -146,6 +168,24 @@ static void check_slot(BoardSlot *s, uint64_t now_usec)
     check_text(s->user, sizeof(s->user));
     check_text(s->name, sizeof(s->name));
     check_text(s->query, sizeof(s->query));
+}
+
+char *board_trace(BoardSlot *slot)
+{
+    return (char *)slot + BOARD_TRACE_OFFSET;
+}
+
+void board_read_trace(const volatile BoardSlot *slot, char ret[static BOARD_TRACE_SIZE])
+{
+    const volatile uint64_t *from =
+        (const volatile void *)((const volatile char *)slot + BOARD_TRACE_OFFSET);
+    uint64_t copy[BOARD_TRACE_SIZE / sizeof(uint64_t)];
+    char *text = (char *)copy;
+
+    for (size_t i = 0; i < ARRAY_SIZE(copy); i++)
+        copy[i] = __atomic_load_n(&from[i], __ATOMIC_RELAXED);
+    check_characters(text, BOARD_TRACE_SIZE, true);
+    memcpy(ret, text, BOARD_TRACE_SIZE);
 }
 
 /* Each word is loaded exactly once, so that what is checked is what is used. */

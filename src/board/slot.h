@@ -1,7 +1,7 @@
 #pragma once
 
 /*
- * The scoreboard: one sealed memfd of one page per worker. The worker is the only writer; the
+ * The scoreboard: one sealed memfd of two pages per worker. The worker is the only writer; the
  * manager copies the page, then bounds and validates everything. Nobody follows an offset or
  * pointer from it.
  *
@@ -14,8 +14,12 @@
 
 #include <sys/types.h>
 
-#define BOARD_SLOT_SIZE    4096
-#define BOARD_SLOT_VERSION 1
+#define BOARD_SLOT_SIZE    8192
+#define BOARD_SLOT_VERSION 2
+
+/* The second page: what a dying worker leaves behind. */
+#define BOARD_TRACE_OFFSET 4096
+#define BOARD_TRACE_SIZE   4096
 
 typedef enum WorkerState {
     WORKER_STATE_STARTING, /* forked, not registered yet */
@@ -56,14 +60,19 @@ typedef struct BoardSlot {
     char user[32];              /* who authenticated with the request; "": nobody */
     char name[256];             /* of the program in the URI: SCRIPT_NAME or the like; cut */
     char query[512];            /* of the URI, cut */
+    uint64_t accepted;          /* connections taken from listeners */
+    uint64_t abandoned;         /* requests not run, since their client had gone or aborted them */
+    uint64_t read_timeouts;     /* requests answered 408 */
+    uint64_t stopped;           /* scripts that were stopped after request_terminate_timeout */
+    uint64_t pings;             /* answers of ping.path; among the requests */
 } BoardSlot;
 
-_Static_assert(sizeof(BoardSlot) <= BOARD_SLOT_SIZE, "a slot fits into its page");
+_Static_assert(sizeof(BoardSlot) <= BOARD_TRACE_OFFSET, "a slot fits into its page");
 _Static_assert(offsetof(BoardSlot, requests) == 16 && offsetof(BoardSlot, status) == 80 &&
                    offsetof(BoardSlot, method) == 88 && offsetof(BoardSlot, uri) == 104 &&
                    offsetof(BoardSlot, script) == 1128 && offsetof(BoardSlot, cpu_usec) == 2152 &&
                    offsetof(BoardSlot, user) == 2168 && offsetof(BoardSlot, name) == 2200 &&
-                   offsetof(BoardSlot, query) == 2456,
+                   offsetof(BoardSlot, query) == 2456 && offsetof(BoardSlot, accepted) == 2968,
                "docs/runtime-protocol.md has these offsets");
 
 /* Steps of the sandbox that this kernel or these privileges make moot. */
@@ -77,6 +86,9 @@ typedef enum BoardMoot {
  * *ret_slot is unmapped with board_unmap(). */
 int board_create(const volatile BoardSlot **ret_slot);
 
+/** Maps the page of fd for reading, as board_create() has done. 0 or -errno. */
+int board_map(int fd, const volatile BoardSlot **ret_slot);
+
 /** Maps the page of fd for writing, in the worker. 0 or -errno. */
 int board_attach(int fd, BoardSlot **ret_slot);
 
@@ -88,6 +100,15 @@ void board_commit(BoardSlot *slot);
 
 /** Copies at most size-1 bytes and ends with NUL. NULL is "". */
 void board_set_text(char *field, size_t size, const char *text, size_t n);
+
+/**
+ * The room for the trace, in the worker: lines of text, ended by NUL. Written once, by a process
+ * that is dying: without brackets.
+ */
+char *board_trace(BoardSlot *slot);
+
+/** Copies the trace of a worker that has ended: lines of printable UTF-8. "": it left none. */
+void board_read_trace(const volatile BoardSlot *slot, char ret[static BOARD_TRACE_SIZE]);
 
 /**
  * Copies and validates: now_usec bounds the times, the state is one of the enum, texts are

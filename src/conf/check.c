@@ -176,9 +176,81 @@ static int check_status(PoolConfig *c, const Reporter *r)
     return 0;
 }
 
+/* What is 0 or at least so long: less would take a pool out of service. */
+static const struct {
+    const char *directive;
+    size_t field;
+    uint64_t min_usec;
+    const char *min, *why;
+} shortest[] = {
+    {"pm.max_lifetime", offsetof(PoolConfig, pm_max_lifetime_usec), USEC_PER_SEC, "1s",
+     "workers would be replaced all the time"},
+    {"request_terminate_timeout", offsetof(PoolConfig, request_terminate_timeout_usec),
+     100 * USEC_PER_MSEC, "100ms", "hardly a request would live so long"},
+    {"request_read_timeout", offsetof(PoolConfig, request_read_timeout_usec), 100 * USEC_PER_MSEC,
+     "100ms", "requests that are on their way would be refused"},
+    {"queue_timeout", offsetof(PoolConfig, queue_timeout_usec), 100 * USEC_PER_MSEC, "100ms",
+     "a short burst would be refused"},
+    {"idle_exit", offsetof(PoolConfig, idle_exit_usec), USEC_PER_SEC, "1s",
+     "the pool would start for each request"},
+};
+
+static void check_times(const PoolConfig *c, const Reporter *r)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(shortest); i++) {
+        Reporter there = reporter_at(r, c, shortest[i].directive);
+        uint64_t usec;
+
+        memcpy(&usec, (const char *)c + shortest[i].field, sizeof(usec));
+        if (usec > 0 && usec < shortest[i].min_usec)
+            report(&there, CONFIG_ERROR, shortest[i].directive,
+                   "'%s' is too short, %s: expected 0 or at least %s",
+                   pool_config_text(c, shortest[i].directive), shortest[i].why, shortest[i].min);
+    }
+}
+
+/* PHP alone, with its opcode cache in memory that is shared. */
+#define MEMORY_LEAST_BYTES (16 * 1024 * 1024)
+
+/* As the table has it; fpmctl show prints it as a line. */
+#define GRACE_DEFAULT_USEC (5 * USEC_PER_SEC)
+
+/* Lines that do nothing, or that undo others. */
+static void check_sense(const PoolConfig *c, const Reporter *r)
+{
+    Reporter at_threshold = reporter_at(r, c, "emergency_restart_threshold");
+    Reporter at_grace = reporter_at(r, c, "request_terminate_grace");
+    Reporter at_memory = reporter_at(r, c, "pm.max_memory");
+
+    if (c->emergency_restart_threshold > 0 && c->emergency_restart_interval_usec == 0)
+        report(&at_threshold, CONFIG_WARNING, "emergency_restart_threshold",
+               "has no effect without emergency_restart_interval, expected a time there");
+    if (c->request_terminate_grace_usec != GRACE_DEFAULT_USEC &&
+        c->request_terminate_timeout_usec == 0)
+        report(&at_grace, CONFIG_WARNING, "request_terminate_grace",
+               "has no effect without request_terminate_timeout, expected a time there");
+    if (c->pm_max_memory_bytes > 0 && c->pm_max_memory_bytes < MEMORY_LEAST_BYTES)
+        report(&at_memory, CONFIG_WARNING, "pm.max_memory",
+               "'%s' is less than PHP needs itself, so that each worker is replaced after its "
+               "first request; expected 16M or more",
+               pool_config_text(c, "pm.max_memory"));
+}
+
+/* A pool that has no worker while nobody comes needs no manager either. */
+#define IDLE_EXIT_ONDEMAND_USEC (300 * USEC_PER_SEC)
+
+static void complete_idle_exit(PoolConfig *c)
+{
+    if (!pool_config_text(c, "idle_exit"))
+        c->idle_exit_usec = c->pm == POOL_MODE_ONDEMAND ? IDLE_EXIT_ONDEMAND_USEC : 0;
+}
+
 int check_pool(PoolConfig *c, const Reporter *r)
 {
+    complete_idle_exit(c);
     check_processes(c, r);
+    check_times(c, r);
+    check_sense(c, r);
     check_extensions(c, r);
     check_clients(c, r);
     check_addresses(c, r);

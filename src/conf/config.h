@@ -93,6 +93,8 @@ typedef struct ConfigOrigin {
 
 #define PRIORITY_KEEP    INT_MAX /* leave the scheduling priority alone */
 
+/* What the manager reads of it after a start has to be in a table of manager/state_fields.c as
+ * well: a program that takes over has no file. */
 typedef struct PoolConfig {
     char *name; /* instance name = pool name */
     char *path; /* the file; NULL for a configuration made in memory */
@@ -122,8 +124,19 @@ typedef struct PoolConfig {
     unsigned pm_max_spare_servers;
     unsigned pm_max_spawn_rate;
     uint64_t pm_process_idle_timeout_usec;
-    uint64_t pm_max_requests; /* 0: never */
+    uint64_t pm_max_requests;       /* 0: never */
+    uint64_t pm_max_memory_bytes;   /* resident; 0: no limit */
+    uint64_t pm_max_lifetime_usec;  /* 0: no limit */
+    uint64_t pm_start_timeout_usec; /* of a template, until its first workers serve */
+    uint64_t idle_exit_usec;        /* 0: never; the default depends on pm */
 
+    unsigned emergency_restart_threshold;     /* 0: never */
+    uint64_t emergency_restart_interval_usec; /* 0: no limit of time */
+    uint64_t request_terminate_timeout_usec;  /* 0: never */
+    bool request_terminate_timeout_track_finished;
+    uint64_t request_terminate_grace_usec; /* between asking and ending */
+    uint64_t request_read_timeout_usec;    /* without a byte from the client; 0: never */
+    uint64_t queue_timeout_usec;           /* 0: never */
     uint64_t process_control_timeout_usec; /* 0: no limit of our own for a drain, only the unit's */
     uint64_t rlimit_files;                 /* RLIMIT_KEEP, or the limit */
     uint64_t rlimit_core;                  /* RLIMIT_KEEP, RLIMIT_UNLIMITED, or bytes */
@@ -155,6 +168,7 @@ typedef struct PoolConfig {
     bool catch_workers_output; /* stdout and stderr of workers to the journal */
     int log_level;             /* syslog priority: records above it are not sent */
 
+    ConfigOrigin section;  /* its first header; a line of 0: there is none */
     ConfigOrigin *origins; /* one per directive of conf/directives.h */
     char **texts; /* one per directive: the value as given, quotes and variables resolved; NULL: not
                      given, or an array */
@@ -204,9 +218,17 @@ void config_issues_add(ConfigIssues *issues, ConfigSeverity severity, const char
                        unsigned line, const char *directive, const char *format, ...)
     _printf_(6, 7);
 
-/** As config_issues_add(), at the place where the directive was given. */
+/** As config_issues_add(), at the place where the directive was given; at the pool's section when
+ * it was not. */
 void config_issues_add_at(ConfigIssues *issues, ConfigSeverity severity, const PoolConfig *c,
                           const char *directive, const char *format, ...) _printf_(5, 6);
+
+/** Whether a comes before b: by file, the one called first before all others, and line. Below 0, 0
+ * or above 0 as of strcmp(3). */
+int config_issue_compare(const ConfigIssue *a, const ConfigIssue *b, const char *first);
+
+/** Sorts so; issues of the same line stay as they are. first may be NULL. */
+void config_issues_sort(ConfigIssues *issues, const char *first);
 
 /** "file:line: directive: text" of one issue; the caller frees; NULL: no memory. */
 char *config_issue_to_string(const ConfigIssue *issue);

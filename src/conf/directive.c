@@ -49,6 +49,7 @@ const char *directive_type_to_string(DirectiveType type)
         [TYPE_TIME] = "a time like 10, 10s, 5m, 2h, 1d",
         [TYPE_BOOL] = "yes or no",
         [TYPE_MODE] = "an octal mode like 0660",
+        [TYPE_SIZE] = "a number of bytes, with K, M or G if wanted",
         [TYPE_RLIMIT] = "a number of bytes or 'unlimited'",
         [TYPE_FILES] = "a number",
         [TYPE_PM] = "static, dynamic or ondemand",
@@ -103,14 +104,18 @@ const char *directive_suggest(const char *name, size_t n)
     size_t n_directives;
     const Directive *d = directives_get(&n_directives);
     const char *best = NULL;
-    /* A third of the letters may be wrong: enough for a forgotten "pm." before max_children. */
+    /* A third of the letters may be wrong. */
     unsigned limit = (unsigned)MIN(n / 3, (size_t)4) + 1;
 
     if (n == 0 || n > SUGGEST_MAX)
         return NULL;
     for (size_t i = 0; i < n_directives; i++) {
         unsigned k = distance(name, n, d[i].name, strlen(d[i].name));
+        const char *dot = strrchr(d[i].name, '.');
 
+        /* Without its first part, and wrong besides: "max_childen". */
+        if (dot && !memchr(name, '.', n))
+            k = MIN(k, distance(name, n, dot + 1, strlen(dot + 1)) + 1);
         if (k < limit) {
             limit = k;
             best = d[i].name;

@@ -38,6 +38,7 @@ typedef enum DirectiveType {
     TYPE_TIME,       /* uint64_t, microseconds */
     TYPE_BOOL,
     TYPE_MODE,   /* unsigned, octal */
+    TYPE_SIZE,   /* uint64_t, bytes; K, M, G */
     TYPE_RLIMIT, /* uint64_t: a number, or "unlimited" */
     TYPE_FILES,  /* uint64_t: a number, 0 is RLIMIT_KEEP */
     TYPE_PM,

@@ -80,10 +80,40 @@ void config_issues_add_at(ConfigIssues *issues, ConfigSeverity severity, const P
     ConfigOrigin origin = pool_config_origin(c, directive);
     va_list args;
 
+    if (origin.line == 0)
+        origin = c->section;
+
     va_start(args, format);
     issues_vadd(issues, severity, origin.file ? origin.file : c->path, origin.line, directive,
                 format, args);
     va_end(args);
+}
+
+int config_issue_compare(const ConfigIssue *a, const ConfigIssue *b, const char *first)
+{
+    const char *of_a = a->file ? a->file : "", *of_b = b->file ? b->file : "";
+    int order = strcmp(of_a, of_b);
+
+    if (order != 0 && first && strcmp(of_a, first) == 0)
+        return -1;
+    if (order != 0 && first && strcmp(of_b, first) == 0)
+        return 1;
+    if (order == 0)
+        order = (a->line > b->line) - (a->line < b->line);
+    return order;
+}
+
+/* They are few, and mostly in order. */
+void config_issues_sort(ConfigIssues *issues, const char *first)
+{
+    for (size_t i = 1; i < issues->n; i++) {
+        ConfigIssue issue = issues->items[i];
+        size_t k = i;
+
+        for (; k > 0 && config_issue_compare(&issues->items[k - 1], &issue, first) > 0; k--)
+            issues->items[k] = issues->items[k - 1];
+        issues->items[k] = issue;
+    }
 }
 
 char *config_issue_to_string(const ConfigIssue *issue)

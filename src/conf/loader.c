@@ -69,6 +69,7 @@ static int enter_pool(Loader *l, const char *name, const char *file, unsigned li
     if (!interned)
         return -ENOMEM;
     l->place = (ssize_t)l->n_sections;
+    config->section = (ConfigOrigin){interned, line};
     l->sections[l->n_sections++] = (Section){TAKE_PTR(copy), TAKE_PTR(config), interned, line};
     return 0;
 }

@@ -60,6 +60,44 @@ static const Manual manuals[] = {
     {"pm.start_servers", EXAMPLE("2"), true, NULL},
     {"pm.min_spare_servers", EXAMPLE("1"), true, NULL},
     {"pm.max_spare_servers", EXAMPLE("3"), true, NULL},
+    {"pm.max_memory", EXAMPLE(NULL), false,
+     "What counts is the resident memory, as ps(1) has it in RSS, memory of OPcache that the "
+     "worker "
+     "has used among it; it is looked at after each request. The next worker is started before "
+     "this one takes its leave."},
+    {"pm.max_lifetime", EXAMPLE(NULL), false,
+     "Each worker is replaced up to a tenth earlier, so that those that were started together do "
+     "not leave together. A request is finished first, however old the worker."},
+    {"pm.start_timeout", EXAMPLE(NULL), false,
+     "A generation that has not got so far is given up: a reload is refused, a start fails and is "
+     "tried again."},
+    {"process_control_timeout", EXAMPLE(NULL), false,
+     "It begins when the workers are told to leave. Those that still run a request then are ended; "
+     "a client that has got nothing yet gets 503. With 0 a reload waits for them without "
+     "limit, and a stop as long as `TimeoutStopSec=` of the unit, 90 seconds. With PHP-FPM 0 means "
+     "to end them at once."},
+    {"emergency_restart_threshold", EXAMPLE(NULL), false,
+     "A crash is the end of a worker by SIGSEGV or SIGBUS, which may mean that the shared memory "
+     "of "
+     "OPcache is damaged. The new generation has a cache of its own, and requests of the old one "
+     "are finished."},
+    {"request_terminate_timeout", EXAMPLE(NULL), false,
+     "First PHP is asked to stop: shutdown functions run, what the script has buffered is thrown "
+     "away. A script that has not ended after `request_terminate_grace`, since it waits in C, is "
+     "ended with its worker and the programs that it has started. The client gets 504 where "
+     "nothing of the answer was sent yet; else the answer ends there."},
+    {"request_terminate_grace", EXAMPLE(NULL), false, "PHP-FPM has none: it kills the worker."},
+    {"request_read_timeout", EXAMPLE(NULL), false,
+     "Counted from the last byte that came. Idle kept connections, and bodies that a script has "
+     "stopped reading, are not touched. PHP-FPM waits for ever."},
+    {"queue_timeout", EXAMPLE(NULL), false,
+     "For pools that are full: when all pm.max_children workers are busy, clients that have waited "
+     "for so long get 503 with Retry-After, the oldest first. Should be below the time after which "
+     "the web server gives up (nginx: fastcgi_read_timeout, 60s)."},
+    {"idle_exit", EXAMPLE("5m"), false,
+     "Manager, template and workers end, and the next connection starts them again, in some 80 ms "
+     "and with an empty opcode cache. Without the line it is 5m with `pm = ondemand`, and never "
+     "with static and dynamic. Not with --foreground, where nobody would start the pool again."},
     {"rlimit_files", EXAMPLE("1024"), false, NULL},
     {"rlimit_core", EXAMPLE("0"), false, NULL},
     {"process.priority", EXAMPLE("5"), false, NULL},

@@ -170,6 +170,7 @@ static int store(PoolConfig *c, const Directive *d, const char *text, uint64_t n
         return 0;
     case TYPE_COUNT:
     case TYPE_TIME:
+    case TYPE_SIZE:
     case TYPE_RLIMIT:
     case TYPE_FILES:
         *(uint64_t *)field = number;
@@ -231,6 +232,9 @@ static void report_value(const Reporter *r, const Directive *d, const char *text
     else if (is_ranged(d->type))
         report(r, CONFIG_ERROR, d->name, "'%.100s' is %s, expected a number not less than %lld",
                text, error == -ERANGE ? "out of range" : "not valid", (long long)d->min);
+    else if (error == -ERANGE && d->type == TYPE_TIME && d->min > 0)
+        report(r, CONFIG_ERROR, d->name, "'%s' is out of range, expected at least %llds", text,
+               (long long)(d->min / (int64_t)USEC_PER_SEC));
     else
         report(r, CONFIG_ERROR, d->name, "'%.100s' is %s, expected %s", text,
                error == -ERANGE ? "out of range" : "not valid", directive_type_to_string(d->type));
@@ -332,6 +336,20 @@ int setting_apply(PoolConfig *c, const Directive *d, const LexItem *item, const 
     return text ? apply_value(c, d, text, r) : -ENOMEM;
 }
 
+/* Of the field of a directive that may be global: only numbers are. */
+static size_t number_size(DirectiveType type)
+{
+    switch (type) {
+    case TYPE_LOG_LEVEL:
+    case TYPE_SIGNED:
+        return sizeof(int);
+    case TYPE_UNSIGNED:
+        return sizeof(unsigned);
+    default:
+        return sizeof(uint64_t);
+    }
+}
+
 int setting_inherit(PoolConfig *c, const PoolConfig *global)
 {
     size_t n;
@@ -348,10 +366,7 @@ int setting_inherit(PoolConfig *c, const PoolConfig *global)
         c->origins[i] = (ConfigOrigin){file, global->origins[i].line};
         if (d[i].field == DIRECTIVE_NO_FIELD)
             continue;
-        /* Only numbers are global. */
-        memcpy((char *)c + d[i].field, (const char *)global + d[i].field,
-               d[i].type == TYPE_LOG_LEVEL || d[i].type == TYPE_SIGNED ? sizeof(int)
-                                                                       : sizeof(uint64_t));
+        memcpy((char *)c + d[i].field, (const char *)global + d[i].field, number_size(d[i].type));
     }
     return 0;
 }

@@ -98,6 +98,19 @@ static int type_rlimit(const Directive *d, const char *text, uint64_t *ret)
     return type_unsigned(d, text, ret);
 }
 
+static int type_size(const Directive *d, const char *text, uint64_t *ret)
+{
+    uint64_t bytes;
+    int r = parse_size(text, &bytes);
+
+    if (r < 0)
+        return r;
+    if (bytes < (uint64_t)d->min || bytes > (uint64_t)d->max)
+        return -ERANGE;
+    *ret = bytes;
+    return 0;
+}
+
 static int type_files(const Directive *d, const char *text, uint64_t *ret)
 {
     int r = type_unsigned(d, text, ret);
@@ -244,7 +257,7 @@ int setting_check(const Directive *d, const char *text, uint64_t *ret_number)
         [TYPE_MODE] = type_mode,           [TYPE_RLIMIT] = type_rlimit,
         [TYPE_FILES] = type_files,         [TYPE_PM] = type_pm,
         [TYPE_LOG_LEVEL] = type_log_level, [TYPE_FACILITY] = type_facility,
-        [TYPE_URIS] = type_path,
+        [TYPE_SIZE] = type_size,           [TYPE_URIS] = type_path,
     };
 
     return parsers[d->type] ? parsers[d->type](d, text, ret_number) : 0;

@@ -62,7 +62,7 @@ static int verify_ids(const Check *k, const PoolFile *file, const PoolConfig *c,
 
 /* What needs the machine; only for a file that could be read. 0, or -errno. */
 static int verify(const Check *k, const PoolFile *file, const PoolConfig *c, ConfigIssues *issues,
-                  Buffer *notes)
+                  ConfigIssues *notes)
 {
     int r = config_verify_paths(c, k->ctl->libexec_dir, issues);
 
@@ -112,24 +112,35 @@ static int print_line(Check *k, const PoolFile *file, const char *line, size_t n
     return r < 0 ? r : 1;
 }
 
-static int print_issues(Check *k, const PoolFile *file, const ConfigIssues *issues)
+/* 1: it was printed. */
+static int print_issue(Check *k, const PoolFile *file, const ConfigIssue *issue, bool as_note)
 {
-    size_t n_errors = issues->n_errors, n_warnings = 0;
+    _cleanup_buffer_ Buffer line = {0};
+    int r;
 
-    for (size_t i = 0; i < issues->n; i++) {
-        const ConfigIssue *issue = &issues->items[i];
+    if (!as_note && file->is_one_of_many && is_of_other_pool(issue))
+        return 0;
+    r = ctl_write_issue(&line, issue, as_note);
+    return r < 0 ? r : print_line(k, file, line.data, line.size);
+}
+
+/* Issues and notes in the order of the files' lines. */
+static int print_issues(Check *k, const PoolFile *file, const ConfigIssues *issues,
+                        const ConfigIssues *notes)
+{
+    size_t n_errors = issues->n_errors, n_warnings = 0, i = 0, j = 0;
+
+    while (i < issues->n || j < notes->n) {
+        bool as_note = i == issues->n ||
+                       (j < notes->n &&
+                        config_issue_compare(&notes->items[j], &issues->items[i], file->path) < 0);
+        const ConfigIssue *issue = as_note ? &notes->items[j++] : &issues->items[i++];
         bool is_error = issue->severity == CONFIG_ERROR;
-        _cleanup_buffer_ Buffer line = {0};
-        int r;
+        int r = print_issue(k, file, issue, as_note);
 
-        if (file->is_one_of_many && is_of_other_pool(issue))
-            continue;
-        r = ctl_write_issue(&line, issue);
-        if (r == 0)
-            r = print_line(k, file, line.data, line.size);
         if (r < 0)
             return r;
-        n_warnings += r == 1 && !is_error;
+        n_warnings += r == 1 && !as_note && !is_error;
         n_errors -= r == 0 && is_error;
     }
     k->errors += n_errors;
@@ -137,29 +148,12 @@ static int print_issues(Check *k, const PoolFile *file, const ConfigIssues *issu
     return 0;
 }
 
-static int print_notes(Check *k, const PoolFile *file, const Buffer *notes)
-{
-    const char *p = notes->size > 0 ? notes->data : "", *end = p + notes->size;
-    int r = 0;
-
-    while (r >= 0 && p < end) {
-        const char *line = memchr(p, '\n', (size_t)(end - p));
-        size_t n = line ? (size_t)(line - p) + 1 : (size_t)(end - p);
-
-        r = print_line(k, file, p, n);
-        p += n;
-    }
-    return MIN(r, 0);
-}
-
 static int print_result(Check *k, const PoolFile *file, const ConfigIssues *issues,
-                        const Buffer *notes)
+                        const ConfigIssues *notes)
 {
     size_t before = k->errors + k->warnings;
-    int r = print_issues(k, file, issues);
+    int r = print_issues(k, file, issues, notes);
 
-    if (r == 0)
-        r = print_notes(k, file, notes);
     if (r < 0 || k->errors + k->warnings > before || issues->n_errors > 0)
         return r;
     r = escape_text(&k->output, file->path);
@@ -171,9 +165,8 @@ static int print_result(Check *k, const PoolFile *file, const ConfigIssues *issu
 /* 0, or -errno for what keeps us from checking at all; what is wrong in the file is printed. */
 static int check_file(Check *k, const PoolFile *file)
 {
-    _cleanup_(config_issues_done) ConfigIssues issues = {0};
+    _cleanup_(config_issues_done) ConfigIssues issues = {0}, notes = {0};
     _cleanup_(pool_config_freep) PoolConfig *config = NULL;
-    _cleanup_buffer_ Buffer notes = {0};
     int r = pool_file_load(k->ctl, file, &issues, &config);
 
     if (r == -ENOMEM)
@@ -181,6 +174,8 @@ static int check_file(Check *k, const PoolFile *file)
     r = config ? verify(k, file, config, &issues, &notes) : 0;
     if (r < 0)
         return r;
+    config_issues_sort(&issues, file->path);
+    config_issues_sort(&notes, file->path);
     return print_result(k, file, &issues, &notes);
 }
 

@@ -23,12 +23,11 @@ int compare_user(Units *units, const char *pool, char **ret_user);
 
 /**
  * For directives that systemd does: what the unit has comes into the warning that the file's reader
- * gave. Those that it has as the file says are moved to notes, as lines of text. units NULL: there
- * is nobody to ask. With --verbose a note on each other directive of the file that has no issue. 0
- * or -ENOMEM.
+ * gave. Those that it has as the file says are moved to notes. units NULL: there is nobody to ask.
+ * With --verbose a note on each other directive of the file that has no issue. 0 or -ENOMEM.
  */
 int fates_tell(const Ctl *ctl, Units *units, const PoolConfig *c, ConfigIssues *issues,
-               Buffer *notes);
+               ConfigIssues *notes);
 
 /** Warns of a sendmail that works by being set-id, which no_new_privs of the units turns off. */
 void sendmail_check(const PoolConfig *c, ConfigIssues *issues);

@@ -26,12 +26,18 @@ typedef struct Ctl {
     bool restart;
     bool force;
     bool undo;
+    bool keep_socket;
+    bool quiet; /* quiet_usec was given */
+    uint64_t quiet_usec;
 } Ctl;
 
 int verb_apply(const Ctl *ctl, int n, char **operands);
 int verb_check(const Ctl *ctl, int n, char **operands);
+int verb_drain(const Ctl *ctl, int n, char **operands);
 int verb_import(const Ctl *ctl, int n, char **operands);
 int verb_list(const Ctl *ctl, int n, char **operands);
+int verb_opcache(const Ctl *ctl, int n, char **operands);
+int verb_reexec(const Ctl *ctl, int n, char **operands);
 int verb_reload(const Ctl *ctl, int n, char **operands);
 int verb_show(const Ctl *ctl, int n, char **operands);
 int verb_status(const Ctl *ctl, int n, char **operands);
@@ -46,10 +52,11 @@ void ctl_complain(const char *format, ...) _printf_(1, 2);
 /** Explains why the control socket of a pool could not be used. */
 void ctl_complain_control(const Ctl *ctl, const char *pool, int error);
 
-/** Appends an issue as a line in the form of compilers' messages. 0 or -ENOMEM. */
-int ctl_write_issue(Buffer *b, const ConfigIssue *issue);
+/** Appends an issue as a line in the form of compilers' messages, which editors can jump by; as a
+ * note whatever its severity says. 0 or -ENOMEM. */
+int ctl_write_issue(Buffer *b, const ConfigIssue *issue, bool as_note);
 
-/** Appends issues in the form of compilers' messages, which editors can jump by. 0 or -ENOMEM. */
+/** Appends all of them. 0 or -ENOMEM. */
 int ctl_write_issues(Buffer *b, const ConfigIssues *issues);
 
 /** Runs systemctl (--user) with the words, which end with NULL, and waits. 0; -EIO when it failed,

@@ -63,16 +63,10 @@ static const struct {
     {"daemonize", "Type", "Type", false, is_notify},
 };
 
-static int write_note(Buffer *b, const PoolConfig *c, const char *directive, const char *text)
+static void add_note(ConfigIssues *notes, const PoolConfig *c, const char *directive,
+                     const char *text)
 {
-    ConfigOrigin origin = pool_config_origin(c, directive);
-    int r = escape_text(b, origin.file ? origin.file : c->path);
-
-    if (r == 0)
-        r = buffer_printf(b, ":%u: note: %s: ", origin.line, directive);
-    if (r == 0)
-        r = escape_text(b, text);
-    return r < 0 ? r : buffer_append(b, "\n", 1);
+    config_issues_add_at(notes, CONFIG_WARNING, c, directive, "%s", text);
 }
 
 static bool is_about_systemd(const ConfigIssue *issue)
@@ -94,7 +88,7 @@ static void issue_remove(ConfigIssues *issues, size_t i)
 }
 
 /* 1: it is a note now, and no longer an issue. 0: it stays. -ENOMEM. */
-static int ask(Units *units, const PoolConfig *c, ConfigIssue *issue, Buffer *notes)
+static int ask(Units *units, const PoolConfig *c, ConfigIssue *issue, ConfigIssues *notes)
 {
     const char *text = pool_config_text(c, issue->directive);
     _cleanup_free_ char *has = NULL, *said = NULL;
@@ -125,8 +119,8 @@ static int ask(Units *units, const PoolConfig *c, ConfigIssue *issue, Buffer *no
         return -ENOMEM;
     }
     if (properties[i].matches(has, text)) {
-        r = write_note(notes, c, issue->directive, said);
-        return r < 0 ? r : 1;
+        add_note(notes, c, issue->directive, said);
+        return 1;
     }
     free(issue->text);
     issue->text = TAKE_PTR(said);
@@ -263,19 +257,16 @@ static int write_fate(Buffer *b, const Teller *t, const Directive *d)
 }
 
 /* Whether there is an issue or a note on the directive. */
-static bool is_spoken_of(const char *directive, const ConfigIssues *issues, const Buffer *notes)
+static bool is_spoken_of(const char *directive, const ConfigIssues *issues)
 {
-    char note[128];
-    int n = snprintf(note, sizeof(note), ": note: %s: ", directive);
-
     for (size_t i = 0; i < issues->n; i++)
         if (issues->items[i].directive && strcmp(issues->items[i].directive, directive) == 0)
             return true;
-    return notes->size > 0 && memmem(notes->data, notes->size, note, (size_t)n) != NULL;
+    return false;
 }
 
 /* Directives of the file of which nothing was said. */
-static int tell_rest(const Teller *t, const ConfigIssues *issues, Buffer *notes)
+static int tell_rest(const Teller *t, const ConfigIssues *issues, ConfigIssues *notes)
 {
     size_t n;
     const Directive *d = directives_get(&n);
@@ -285,19 +276,21 @@ static int tell_rest(const Teller *t, const ConfigIssues *issues, Buffer *notes)
         _cleanup_buffer_ Buffer b = {0};
         _cleanup_free_ char *text = NULL;
 
-        if (pool_config_origin(t->config, d[i].name).line == 0 ||
-            is_spoken_of(d[i].name, issues, notes))
+        if (pool_config_origin(t->config, d[i].name).line == 0 || is_spoken_of(d[i].name, issues) ||
+            is_spoken_of(d[i].name, notes))
             continue;
         r = write_fate(&b, t, &d[i]);
         text = r < 0 ? NULL : buffer_steal(&b);
-        if (r == 0)
-            r = text ? write_note(notes, t->config, d[i].name, text) : -ENOMEM;
+        if (text)
+            add_note(notes, t->config, d[i].name, text);
+        else if (r == 0)
+            r = -ENOMEM;
     }
     return r;
 }
 
 static int tell_all(const Ctl *ctl, Units *units, const PoolConfig *c, const ConfigIssues *issues,
-                    Buffer *notes)
+                    ConfigIssues *notes)
 {
     _cleanup_(config_issues_done) ConfigIssues known = {0};
     Teller t = {.units = units, .config = c};
@@ -311,7 +304,7 @@ static int tell_all(const Ctl *ctl, Units *units, const PoolConfig *c, const Con
 }
 
 int fates_tell(const Ctl *ctl, Units *units, const PoolConfig *c, ConfigIssues *issues,
-               Buffer *notes)
+               ConfigIssues *notes)
 {
     int r = 0;
 

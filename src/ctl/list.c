@@ -56,11 +56,17 @@ static const char *get_listen(const Row *row)
     return row->socket.listen;
 }
 
+/* A pool that waits is "activating" for systemd, and its manager says for what. */
+static const char *get_status(const Row *row)
+{
+    return row->service.text;
+}
+
 static const Column columns[] = {
     {"POOL", 20, "pool", get_pool},          {"CONFIG", 8, "config", get_file_state},
     {"SOCKET", 12, "socket", get_socket},    {"ENABLED", 10, "socket_enabled", get_socket_enabled},
     {"SERVICE", 14, "service", get_service}, {"LISTEN", 28, "listen", get_listen},
-    {"FILE", 0, "file", get_file},
+    {"FILE", 32, "file", get_file},          {"STATUS", 0, "status", get_status},
 };
 
 static bool is_file_ok(const Ctl *ctl, const PoolFile *file)

@@ -1,4 +1,5 @@
 #include "base/exit_status.h"
+#include "base/parse.h"
 #include "ctl/capabilities.h"
 #include "ctl/ctl.h"
 #include "ctl/places.h"
@@ -20,10 +21,13 @@ enum {
     TAKES_RESTART = 1 << 5,
     TAKES_FORCE = 1 << 6,
     TAKES_UNDO = 1 << 7,
+    TAKES_QUIET = 1 << 8,
+    TAKES_KEEP_SOCKET = 1 << 9,
 };
 
-static const char *const taken_names[] = {"--output=json", "--full",    "--verbose", "--all",
-                                          "--dry-run",     "--restart", "--force",   "--undo"};
+static const char *const taken_names[] = {"--output=json", "--full",       "--verbose", "--all",
+                                          "--dry-run",     "--restart",    "--force",   "--undo",
+                                          "--quiet",       "--keep-socket"};
 
 typedef struct Verb {
     const char *name;
@@ -39,11 +43,17 @@ static const Verb verbs[] = {
      TAKES_ALL | TAKES_DRY_RUN | TAKES_RESTART, verb_apply},
     {"check", "[POOL|FILE]...", "Print what is wrong in pool files, or between them and units", 0,
      -1, TAKES_VERBOSE, verb_check},
+    {"drain", "POOL", "Tell load balancers by the ping, finish the requests and stop the pool", 1,
+     1, TAKES_QUIET | TAKES_KEEP_SOCKET, verb_drain},
     {"import", "PATH... | --undo", "Take over pool files of PHP-FPM", 0, -1,
      TAKES_DRY_RUN | TAKES_FORCE | TAKES_UNDO, verb_import},
     {"list", "", "List the pools and the state of their units", 0, 0, TAKES_JSON, verb_list},
-    {"reload", "POOL...", "Make pools read their files again; waits for the outcome", 1, -1, 0,
-     verb_reload},
+    {"opcache", "reset POOL... | --all", "Empty opcode caches, by a new generation", 1, -1,
+     TAKES_ALL, verb_opcache},
+    {"reexec", "POOL... | --all", "Make managers run the program file that is there now", 0, -1,
+     TAKES_ALL, verb_reexec},
+    {"reload", "POOL... | --all", "Make pools read their files again; waits for the outcome", 0, -1,
+     TAKES_ALL, verb_reload},
     {"show", "POOL|FILE", "Print what is in force, and where it was said", 1, 1, TAKES_JSON,
      verb_show},
     {"status", "POOL", "Show what a running pool is doing", 1, 1, TAKES_JSON | TAKES_FULL,
@@ -61,6 +71,8 @@ enum {
     OPTION_RESTART,
     OPTION_FORCE,
     OPTION_UNDO,
+    OPTION_QUIET,
+    OPTION_KEEP_SOCKET,
     OPTION_USER,
 };
 
@@ -77,6 +89,8 @@ static const struct option options[] = {
     {"restart", no_argument, NULL, OPTION_RESTART},
     {"force", no_argument, NULL, OPTION_FORCE},
     {"undo", no_argument, NULL, OPTION_UNDO},
+    {"quiet", required_argument, NULL, OPTION_QUIET},
+    {"keep-socket", no_argument, NULL, OPTION_KEEP_SOCKET},
     {"user", no_argument, NULL, OPTION_USER},
     {"help", no_argument, NULL, 'h'},
     {"version", no_argument, NULL, 'V'},
@@ -117,26 +131,31 @@ static int print_help(void)
 {
     puts("Usage: fpmctl [OPTION]... VERB [OPERAND]...\n\nLook after FastCGI pools of fpmd.\n");
     for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
-        printf("  %-7s%-18s%s\n", verbs[i].name, verbs[i].operands, verbs[i].help);
-    puts("\n"
-         "      --user               the pools of your own, under systemctl --user\n"
-         "  -o, --output=text|json   of list, show and status\n"
-         "  -v, --verbose            check: say what becomes of every directive\n"
-         "      --full               status: the workers, too\n"
-         "      --all                apply: every pool that has a file\n"
-         "      --dry-run            apply, import: only say what would be changed\n"
-         "      --restart            apply: restart running pools whose units have changed\n"
-         "      --force              import: replace files that are there already\n"
-         "      --undo               import: take back the last one\n"
-         "      --config-dir=DIR[:DIR]  folders of the pool files, the most important first\n"
-         "                           (" FPMD_CONFIG_FOLDERS ")\n"
-         "      --control-dir=DIR    folder of the control sockets (" CONTROL_DIR ")\n"
-         "      --libexec-dir=DIR    folder of the runtimes (" FPMD_LIBEXEC_DIR ")\n"
-         "      --unit-dir=DIR       folder for drop-ins of units (" UNIT_DIR ")\n"
-         "  -h, --help\n"
-         "      --version\n"
-         "\n"
-         "FPMD_CONFIG_DIR and FPMD_CONTROL_DIR in the environment are defaults of the options.");
+        printf("  %-8s%-22s%s\n", verbs[i].name, verbs[i].operands, verbs[i].help);
+    puts(
+        "\n"
+        "      --user               the pools of your own, under systemctl --user\n"
+        "  -o, --output=text|json   of list, show and status\n"
+        "  -v, --verbose            check: say what becomes of every directive\n"
+        "      --full               status: the workers, too\n"
+        "      --all                apply: every pool that has a file; opcache, reexec, reload: "
+        "every\n"
+        "                           pool that runs\n"
+        "      --dry-run            apply, import: only say what would be changed\n"
+        "      --restart            apply: restart running pools whose units have changed\n"
+        "      --force              import: replace files that are there already\n"
+        "      --undo               import: take back the last one\n"
+        "      --quiet=TIME         drain: how long no request may have come (10s)\n"
+        "      --keep-socket        drain: leave the sockets; the next connection starts the pool\n"
+        "      --config-dir=DIR[:DIR]  folders of the pool files, the most important first\n"
+        "                           (" FPMD_CONFIG_FOLDERS ")\n"
+        "      --control-dir=DIR    folder of the control sockets (" CONTROL_DIR ")\n"
+        "      --libexec-dir=DIR    folder of the runtimes (" FPMD_LIBEXEC_DIR ")\n"
+        "      --unit-dir=DIR       folder for drop-ins of units (" UNIT_DIR ")\n"
+        "  -h, --help\n"
+        "      --version\n"
+        "\n"
+        "FPMD_CONFIG_DIR and FPMD_CONTROL_DIR in the environment are defaults of the options.");
     return EXIT_STATUS_OK;
 }
 
@@ -156,6 +175,16 @@ static int take_output(const char *word, unsigned *given)
         ctl_complain("--output=%s: text or json is expected", word);
         return EXIT_STATUS_USAGE;
     }
+    return -1;
+}
+
+static int take_quiet(Ctl *ctl, const char *word, unsigned *given)
+{
+    if (parse_usec(word, &ctl->quiet_usec) < 0) {
+        ctl_complain("--quiet=%s: a time like 10s or 5m is expected", word);
+        return EXIT_STATUS_USAGE;
+    }
+    *given |= TAKES_QUIET;
     return -1;
 }
 
@@ -193,6 +222,11 @@ static int take_option(Ctl *ctl, int c, unsigned *given)
     case OPTION_UNDO:
         *given |= TAKES_UNDO;
         return -1;
+    case OPTION_QUIET:
+        return take_quiet(ctl, optarg, given);
+    case OPTION_KEEP_SOCKET:
+        *given |= TAKES_KEEP_SOCKET;
+        return -1;
     case OPTION_USER:
         ctl->user = true;
         return -1;
@@ -229,6 +263,8 @@ static int parse_options(Ctl *ctl, int argc, char **argv, unsigned *ret_given)
     ctl->restart = given & TAKES_RESTART;
     ctl->force = given & TAKES_FORCE;
     ctl->undo = given & TAKES_UNDO;
+    ctl->quiet = given & TAKES_QUIET;
+    ctl->keep_socket = given & TAKES_KEEP_SOCKET;
     *ret_given = given;
     return -1;
 }
@@ -246,9 +282,9 @@ static int run_verb(const Ctl *ctl, unsigned given, int n, char **words)
     const Verb *verb;
 
     if (n == 0) {
-        ctl_complain(
-            "a verb is missing: apply, check, import, list, reload, show or status; --help tells "
-            "more");
+        ctl_complain("a verb is missing: apply, check, drain, import, list, opcache, reexec, "
+                     "reload, show or "
+                     "status; --help tells more");
         return EXIT_STATUS_USAGE;
     }
     verb = find_verb(words[0]);

@@ -97,3 +97,12 @@ bool peer_is_manager(const Ctl *ctl, const char *pool, int fd)
                      pool, (int)cred.pid, (unsigned)cred.uid, ctl->control_dir, pool);
     return false;
 }
+
+bool peer_is_of_unit(const Ctl *ctl, const char *pool, int fd)
+{
+    struct ucred cred;
+    socklen_t size = sizeof(cred);
+
+    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &size) == 0 && cred.pid > 0 &&
+           cred.pid == main_pid_of(ctl, pool);
+}

@@ -1,11 +1,8 @@
 #include "base/exit_status.h"
 #include "base/fd.h"
 #include "conf/config.h"
-#include "ctl/ctl.h"
-#include "ctl/peer.h"
+#include "ctl/ask.h"
 #include "ctl/units.h"
-#include "link/control.h"
-#include "status/escape.h"
 #include "status/render.h"
 
 #include <errno.h>
@@ -28,24 +25,19 @@ static int render(const Ctl *ctl, Buffer *b, int fd)
 
 static int show(const Ctl *ctl, const char *pool, int fd)
 {
+    _cleanup_answer_ Answer answer = ANSWER_NONE;
     _cleanup_buffer_ Buffer b = {0};
-    _cleanup_fd_ int snapshot = -1;
-    ControlReply reply;
-    int r = control_call(fd, CONTROL_STATUS, &reply, &snapshot);
+    int r = ask(ctl, pool, fd, CONTROL_STATUS, 0, &answer);
 
-    if (r == 0 && reply.result < 0) {
-        if (escape_text(&b, *reply.text ? reply.text : strerror(-reply.result)) == 0)
-            ctl_complain("%s: %.*s", pool, (int)b.size, b.data);
+    if (r < 0)
         return CTL_EXIT_UNKNOWN;
-    }
-    if (r == 0)
-        r = snapshot < 0 ? -EBADMSG : render(ctl, &b, snapshot);
+    r = answer.fd < 0 ? -EBADMSG : render(ctl, &b, answer.fd);
     if (r == -EBADMSG)
         ctl_complain("%s: its manager is of another version than this fpmctl: systemctl restart "
                      "fpmd@%s",
                      pool, pool);
     else if (r < 0)
-        ctl_complain_control(ctl, pool, r);
+        ctl_complain("%s: %s", pool, strerror(-r));
     return r < 0 ? CTL_EXIT_UNKNOWN : ctl_print(&b);
 }
 
@@ -62,17 +54,6 @@ static int print_stopped(const char *pool, const char *state)
     return r == 0 ? CTL_EXIT_NOT_RUNNING : EXIT_STATUS_FAILURE;
 }
 
-static void complain_stopped(const Ctl *ctl, const char *pool, const char *state)
-{
-    if (!state)
-        ctl_complain("%s: not running (nobody listens at %s/%s/control); systemd cannot be asked "
-                     "about its socket",
-                     pool, ctl->control_dir, pool);
-    else
-        ctl_complain("%s: not running; fpmd@%s.socket is %s%s", pool, pool, state,
-                     strcmp(state, "active") == 0 ? ", the next connection starts the pool" : "");
-}
-
 static int show_stopped(const Ctl *ctl, const char *pool)
 {
     _cleanup_(units_closep) Units *units = NULL;
@@ -81,9 +62,18 @@ static int show_stopped(const Ctl *ctl, const char *pool)
 
     if (r == 0)
         r = units_get(units, pool, "socket", &state);
+    if ((r < 0 || strcmp(state.active, "active") != 0) && !ask_has_pool(ctl, pool)) {
+        ask_complain_nobody(ctl, pool);
+        return CTL_EXIT_UNKNOWN;
+    }
     if (ctl->json)
         return print_stopped(pool, r == 0 ? state.active : NULL);
-    complain_stopped(ctl, pool, r == 0 ? state.active : NULL);
+    if (r < 0)
+        ask_complain_nobody(ctl, pool);
+    else
+        ctl_complain("%s: not running; fpmd@%s.socket is %s%s", pool, pool, state.active,
+                     strcmp(state.active, "active") == 0 ? ", the next connection starts the pool"
+                                                         : "");
     return CTL_EXIT_NOT_RUNNING;
 }
 
@@ -96,12 +86,8 @@ int verb_status(const Ctl *ctl, int n, char **operands)
         ctl_complain("'%s' cannot be the name of a pool", pool);
         return EXIT_STATUS_USAGE;
     }
-    fd = control_connect(ctl->control_dir, pool);
-    if (fd == -ENOENT || fd == -ECONNREFUSED)
+    fd = ask_connect(ctl, pool);
+    if (fd == -ENOENT)
         return show_stopped(ctl, pool);
-    if (fd < 0) {
-        ctl_complain_control(ctl, pool, fd);
-        return CTL_EXIT_UNKNOWN;
-    }
-    return peer_is_manager(ctl, pool, fd) ? show(ctl, pool, fd) : CTL_EXIT_UNKNOWN;
+    return fd < 0 ? CTL_EXIT_UNKNOWN : show(ctl, pool, fd);
 }

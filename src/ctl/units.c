@@ -125,6 +125,8 @@ int units_get(Units *units, const char *pool, const char *kind, UnitState *ret)
     r = get_text(units, name, "ActiveState", state.active, sizeof(state.active));
     if (r >= 0)
         r = get_text(units, name, "UnitFileState", state.enabled, sizeof(state.enabled));
+    if (r >= 0 && strcmp(kind, "service") == 0)
+        r = get_text(units, name, "StatusText", state.text, sizeof(state.text));
     if (r >= 0 && strcmp(kind, "socket") == 0)
         r = get_listen(units, name, state.listen, sizeof(state.listen));
     if (r < 0)

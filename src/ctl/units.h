@@ -12,6 +12,7 @@ typedef struct Units Units;
 typedef struct UnitState {
     char active[16];  /* ActiveState= of the unit: "active", "inactive", "failed", … */
     char enabled[24]; /* UnitFileState=: "enabled", "disabled", …; "" when there is no such file */
+    char text[256];   /* StatusText= of a service: what its manager says of itself */
     char listen[512]; /* of a socket unit: its addresses, separated by blanks */
 } UnitState;
 

@@ -45,9 +45,9 @@ int control_connect(const char *dir, const char *pool)
     return TAKE_FD(fd);
 }
 
-int control_call(int fd, ControlVerb verb, ControlReply *ret, int *ret_fd)
+int control_call(int fd, ControlVerb verb, uint64_t argument, ControlReply *ret, int *ret_fd)
 {
-    ControlRequest request = {.version = CONTROL_VERSION, .verb = verb};
+    ControlRequest request = {.version = CONTROL_VERSION, .verb = verb, .argument = argument};
     union {
         struct cmsghdr header;
         char room[CMSG_SPACE(sizeof(int))];

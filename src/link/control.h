@@ -10,7 +10,7 @@
 
 #include "base/macro.h"
 
-#define CONTROL_VERSION   1
+#define CONTROL_VERSION   2
 #define CONTROL_TEXT_SIZE 4096
 #define CONTROL_LIMIT_SEC 5
 #define CONTROL_DIR                                                                                \
@@ -20,12 +20,17 @@
 typedef enum ControlVerb {
     CONTROL_STATUS = 1, /* reply carries a snapshot fd (status/snapshot.h) */
     CONTROL_RELOAD, /* reply comes when the new generation serves, or was refused: text says why */
+    CONTROL_REEXEC, /* reply comes when the new program has taken over, or why it has not */
+    CONTROL_DRAIN,  /* pings answer 503; reply comes when nobody but pings has come for the time of
+                       the argument in microseconds (0: the manager chooses), and the pool is about
+                       to leave */
     _CONTROL_VERB_MAX,
 } ControlVerb;
 
 typedef struct ControlRequest {
     uint32_t version;
     uint32_t verb;
+    uint64_t argument; /* 0 where the verb has none */
 } ControlRequest;
 
 typedef struct ControlReply {
@@ -39,6 +44,7 @@ typedef struct ControlReply {
 int control_connect(const char *dir, const char *pool);
 
 /** Sends a request and waits for its reply; *ret_fd is an fd that came with it, or -1. A status is
- * waited for CONTROL_LIMIT_SEC, a reload as long as the connection lasts. 0 or -errno (-ETIMEDOUT).
+ * waited for CONTROL_LIMIT_SEC, the others as long as the connection lasts. 0 or -errno
+ * (-ETIMEDOUT).
  */
-int control_call(int fd, ControlVerb verb, ControlReply *ret, int *ret_fd);
+int control_call(int fd, ControlVerb verb, uint64_t argument, ControlReply *ret, int *ret_fd);

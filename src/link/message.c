@@ -115,6 +115,15 @@ int link_send(int fd, const LinkMessage *m, const int *fds, size_t n_fds)
     }
 }
 
+void link_close_received(int fd)
+{
+    const struct linger off = {0};
+
+    /* ENOTSOCK: it is none. */
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &off, sizeof(off));
+    fd_close(fd);
+}
+
 /* Takes over the descriptors and the sender's pid from the control part. */
 static size_t link_take_control(struct msghdr *msg, int *fds, size_t max_fds, pid_t *ret_pid)
 {
@@ -133,7 +142,7 @@ static size_t link_take_control(struct msghdr *msg, int *fds, size_t max_fds, pi
                 if (taken < max_fds)
                     fds[taken++] = received;
                 else
-                    fd_close(received);
+                    link_close_received(received);
             }
         } else if (c->cmsg_type == SCM_CREDENTIALS) {
             struct ucred cred;
@@ -172,13 +181,13 @@ int link_receive(int fd, int flags, LinkMessage *ret, int *fds, size_t max_fds, 
     /* An empty SEQPACKET message looks like the end of file; nobody of ours sends one. */
     if (n == 0) {
         while (n_fds > 0)
-            fd_close(fds[--n_fds]);
+            link_close_received(fds[--n_fds]);
         return 0;
     }
     if (n != (ssize_t)sizeof(m) || (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) ||
         m.version != LINK_VERSION || m.type == 0 || m.type >= _LINK_TYPE_MAX) {
         while (n_fds > 0)
-            fd_close(fds[--n_fds]);
+            link_close_received(fds[--n_fds]);
         return -EBADMSG;
     }
     m.text[sizeof(m.text) - 1] = 0;

@@ -5,8 +5,14 @@
  *
  *   template link  manager ↔ template   FORK →, ← READY, ← FAILED
  *   life line      manager ↔ worker     ← HELLO (its pid is the kernel's, SCM_CREDENTIALS), ←
- * READY, ← STATUS, STATUS →; end of file: leave
+ * READY, ← STATUS, STATUS →, LEAVE →, ← LEAVING, DRAIN →, ← RENEW; end of file: leave
  *   hand-over      manager → workers    POKE: see whether the listener has a connection
+ *                  porter → workers     SERVE: a connection that has bytes
+ *   park           workers → porter     PARK: a connection that nobody serves now
+ *   porter link    manager ↔ porter     SHED →, LEAVE →, ← READY; end of file: leave
+ *
+ * Hand-over and park belong to the pool, not to a generation: what waits in them at a reload is
+ * served by whoever comes next.
  *
  * Everything that a template or worker sends is gossip: checked, and an absurd message is counted
  * and ignored.
@@ -14,6 +20,7 @@
 
 #include "base/macro.h"
 
+#include <signal.h>
 #include <sys/types.h>
 
 #define LINK_VERSION   1
@@ -21,12 +28,24 @@
 #define LINK_FORK_MAX  32 /* workers per order */
 
 typedef enum LinkType {
-    LINK_FORK = 1, /* count, and LINK_FORK_FDS fds per worker */
-    LINK_READY,    /* template: the language runs; worker: registered with the listener */
+    LINK_FORK = 1, /* count, and LINK_FORK_FDS fds per worker; flags: LinkForkFlag */
+    LINK_READY,    /* template: the language runs, without count of the parts (extensions) that
+                      were asked for; worker: registered with the listener, flags:
+                      bits of BoardMoot */
     LINK_FAILED,   /* text: why the language could not start */
     LINK_HELLO,
     LINK_POKE,
-    LINK_STATUS, /* worker: what is the state of the pool; manager: a snapshot memfd beside it */
+    LINK_LEAVE,   /* after the present request; connections at rest go to the porter. Without it,
+                     at the end of file, they are closed when no byte is pending. Porter: flags:
+                     LinkLeaveFlag */
+    LINK_LEAVING, /* worker: this request is my last, a successor is wanted; flags: LinkLeaving */
+    LINK_DRAIN,   /* worker shall answer pings with 503 from now on */
+    LINK_RENEW,   /* worker: the generation should be replaced (its opcode cache wants a restart) */
+    LINK_PARK,    /* flags: LinkConnectionFlag; one fd */
+    LINK_SERVE,   /* flags: LinkConnectionFlag; one fd */
+    LINK_SHED,    /* porter shall take count connections from the listeners and answer 503; flags:
+                     the seconds after which a client may try again, 0: not said */
+    LINK_STATUS,  /* worker: what is the state of the pool; manager: a snapshot memfd beside it */
     _LINK_TYPE_MAX,
 } LinkType;
 
@@ -40,16 +59,41 @@ typedef enum LinkForkFd {
 } LinkForkFd;
 
 typedef enum LinkForkFlag {
-    LINK_FORK_STATUS = 1 << 0, /* workers for the status listeners only */
+    LINK_FORK_STATUS = 1 << 0,   /* workers for the status listeners only */
+    LINK_FORK_DRAINING = 1 << 1, /* as if they had got DRAIN */
 } LinkForkFlag;
+
+typedef enum LinkLeaveFlag {
+    LINK_LEAVE_SUCCEEDED = 1 << 0, /* another porter has begun: it gets everything, by PARK */
+} LinkLeaveFlag;
+
+/* Why a worker leaves on its own. */
+typedef enum LinkLeaving {
+    LINK_LEAVING_REQUESTS = 1, /* pm.max_requests */
+    LINK_LEAVING_MEMORY,       /* pm.max_memory */
+    LINK_LEAVING_LANGUAGE,     /* the language cannot go on */
+} LinkLeaving;
+
+typedef enum LinkConnectionFlag {
+    LINK_CONNECTION_SERVED = 1 << 0, /* it has carried a request */
+} LinkConnectionFlag;
+
+/*
+ * Signals to a worker that is busy for too long; a busy one reads no messages. The value of
+ * sigqueue(3) is the HTTP status that the client shall see (503 or 504). A process of another
+ * program, which has no handler for them, ends.
+ */
+#define LINK_SIGNAL_STOP SIGRTMIN       /* stop the script if its time is over; it may clean up */
+#define LINK_SIGNAL_END  (SIGRTMIN + 1) /* answer if no byte was sent yet, and end at once */
 
 typedef struct LinkMessage {
     uint32_t version;
     uint32_t type;
     uint32_t count;
-    uint32_t flags;            /* READY: bits of BoardMoot; FORK: bits of LinkForkFlag */
+    uint32_t flags;            /* see LinkType */
     char text[LINK_TEXT_SIZE]; /* NUL-terminated: FAILED: the reason; READY of a template: name and
-                                  version, "PHP 8.2.36" */
+                                  version, "PHP 8.2.36"; with a count, behind a line end, what it
+                                  says of the first missing part */
 } LinkMessage;
 
 /** Makes a connected pair: ret[0] the manager's end (credentials on, non-blocking, without
@@ -69,6 +113,10 @@ int link_admit_fds(int fd);
 
 /** Whether link_refuse_fds() works here. fd: any unix socket. */
 bool link_can_refuse_fds(int fd);
+
+/** Closes a descriptor that another process has sent. A socket would wait for its peer as long as
+ * the sender likes (SO_LINGER): that is switched off before. */
+void link_close_received(int fd);
 
 /** Sends one message with n fds (at most LINK_FORK_MAX * LINK_FORK_FDS). 0 or -errno (-EAGAIN when
  * the link is full). */

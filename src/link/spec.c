@@ -36,11 +36,6 @@ static int put_client(Buffer *b, const ClientRange *range)
     return r < 0 ? r : buffer_append(b, "", 1);
 }
 
-int spec_write(Buffer *b, const PoolConfig *c, unsigned generation, unsigned moot,
-               const char *const *fd_names, const char *const *env)
-{
-    int r = 0;
-
 #define PUT(call)                                                                                  \
     do {                                                                                           \
         r = (call);                                                                                \
@@ -48,13 +43,31 @@ int spec_write(Buffer *b, const PoolConfig *c, unsigned generation, unsigned moo
             return r;                                                                              \
     } while (0)
 
+int spec_write_generation(Buffer *b, unsigned generation, unsigned moot,
+                          const char *const *fd_names)
+{
+    int r;
+
     PUT(put(b, "fpmd-spec", "1"));
-    PUT(put(b, "pool", c->name));
-    PUT(put(b, "runtime", c->runtime));
     PUT(put_number(b, "generation", generation));
     PUT(put_number(b, "moot", moot));
+    for (; *fd_names; fd_names++)
+        PUT(put(b, "fd", *fd_names));
+    return 0;
+}
+
+int spec_write_setup(Buffer *b, const PoolConfig *c, const char *const *env)
+{
+    int r;
+
+    PUT(put(b, "pool", c->name));
+    PUT(put(b, "runtime", c->runtime));
     PUT(put_number(b, "log-level", (uint64_t)c->log_level));
     PUT(put_number(b, "max-requests", c->pm_max_requests));
+    PUT(put_number(b, "max-memory", c->pm_max_memory_bytes));
+    PUT(put_number(b, "terminate-timeout", c->request_terminate_timeout_usec));
+    PUT(put_number(b, "terminate-track-finished", c->request_terminate_timeout_track_finished));
+    PUT(put_number(b, "read-timeout", c->request_read_timeout_usec));
     PUT(put(b, "chdir", c->chdir));
     PUT(put(b, "php-ini", c->php_ini));
     PUT(put(b, "php-ini-scan-dir", c->php_ini_scan_dir));
@@ -68,8 +81,6 @@ int spec_write(Buffer *b, const PoolConfig *c, unsigned generation, unsigned moo
         PUT(put(b, "body-file-path", c->body_file_paths.items[i]));
     for (size_t i = 0; i < c->n_allowed_clients; i++)
         PUT(put_client(b, &c->allowed_clients[i]));
-    for (; *fd_names; fd_names++)
-        PUT(put(b, "fd", *fd_names));
     for (; *env; env++)
         PUT(put(b, "env", *env));
     for (size_t i = 0; i < c->n_ini; i++) {
@@ -77,8 +88,16 @@ int spec_write(Buffer *b, const PoolConfig *c, unsigned generation, unsigned moo
                           c->ini[i].text));
         PUT(buffer_append(b, "", 1));
     }
-#undef PUT
     return 0;
+}
+#undef PUT
+
+int spec_write(Buffer *b, const PoolConfig *c, unsigned generation, unsigned moot,
+               const char *const *fd_names, const char *const *env)
+{
+    int r = spec_write_generation(b, generation, moot, fd_names);
+
+    return r < 0 ? r : spec_write_setup(b, c, env);
 }
 
 /* Room for one more element of a growing array; doubles at powers of two. */
@@ -137,6 +156,12 @@ static int add_fd(RuntimeSpec *s, int number, const char *name)
         s->link_fd = number;
     else if (strcmp(name, "handover") == 0)
         s->handover_fd = number;
+    else if (strcmp(name, "park") == 0)
+        s->park_fd = number;
+    else if (strcmp(name, "repark") == 0)
+        s->repark_fd = number;
+    else if (strcmp(name, "slot") == 0)
+        s->slot_fd = number;
     else if (strcmp(name, "journal") == 0)
         s->journal_fd = number;
     else if (strcmp(name, "log") == 0)
@@ -210,6 +235,14 @@ static int take_key(RuntimeSpec *s, char *key, char *value, int *next_fd)
         s->log_level = (int)number;
     } else if (strcmp(key, "max-requests") == 0)
         return read_number(value, UINT64_MAX, &s->max_requests);
+    else if (strcmp(key, "max-memory") == 0)
+        return read_number(value, UINT64_MAX, &s->max_memory_bytes);
+    else if (strcmp(key, "terminate-timeout") == 0)
+        return read_number(value, UINT64_MAX, &s->terminate_timeout_usec);
+    else if (strcmp(key, "terminate-track-finished") == 0)
+        s->terminate_track_finished = strcmp(value, "0") != 0;
+    else if (strcmp(key, "read-timeout") == 0)
+        return read_number(value, UINT64_MAX, &s->read_timeout_usec);
     else if (strcmp(key, "chdir") == 0)
         s->chdir = value;
     else if (strcmp(key, "php-ini") == 0)
@@ -273,6 +306,9 @@ int spec_read(int fd, RuntimeSpec *ret, const char **ret_error)
 {
     RuntimeSpec s = {.link_fd = -1,
                      .handover_fd = -1,
+                     .park_fd = -1,
+                     .repark_fd = -1,
+                     .slot_fd = -1,
                      .journal_fd = -1,
                      .log_fd = -1,
                      .log_level = 6 /* LOG_INFO */};
@@ -306,5 +342,11 @@ void spec_done(RuntimeSpec *s)
     free(s->status_fds);
     free(s->body_file_paths);
     free(s->allowed_clients);
-    *s = (RuntimeSpec){.link_fd = -1, .handover_fd = -1, .journal_fd = -1, .log_fd = -1};
+    *s = (RuntimeSpec){.link_fd = -1,
+                       .handover_fd = -1,
+                       .park_fd = -1,
+                       .repark_fd = -1,
+                       .slot_fd = -1,
+                       .journal_fd = -1,
+                       .log_fd = -1};
 }

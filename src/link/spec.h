@@ -6,7 +6,9 @@
  * docs/runtime-protocol.md has the list.
  *
  * The runtime's other descriptors follow as fd 4, 5, …; the key "fd" names them in that order:
- * link, handover, journal or log (may be absent), listen (any number), status (any number).
+ * link, handover, park, journal or log (may be absent), listen (any number), status (any number).
+ * The porter has a spec too, with slot and repark besides, where handover and park are the other
+ * ends.
  */
 
 #include "base/buffer.h"
@@ -22,8 +24,12 @@ typedef struct RuntimeSpec {
     const char *runtime;
     unsigned generation;
     uint64_t max_requests;
-    const char *chdir;   /* NULL: none */
-    const char *php_ini; /* NULL: the runtime's choice */
+    uint64_t max_memory_bytes;       /* resident, 0: no limit */
+    uint64_t terminate_timeout_usec; /* of a request, 0: never */
+    bool terminate_track_finished;   /* it goes on after the end of the answer */
+    uint64_t read_timeout_usec;      /* without a byte of an incomplete request, 0: never */
+    const char *chdir;               /* NULL: none */
+    const char *php_ini;             /* NULL: the runtime's choice */
     const char *php_ini_scan_dir;
     const char **limit_extensions;
     size_t n_limit_extensions;
@@ -43,6 +49,9 @@ typedef struct RuntimeSpec {
     /* descriptors by name */
     int link_fd;
     int handover_fd;
+    int park_fd;    /* -1: none, connections cannot be given away */
+    int repark_fd;  /* porter only: to give connections to the next porter */
+    int slot_fd;    /* porter only */
     int journal_fd; /* -1: log lines to log_fd */
     int log_fd;     /* -1: none, log to stderr */
     int *listen_fds;
@@ -58,6 +67,14 @@ typedef struct RuntimeSpec {
  */
 int spec_write(Buffer *b, const PoolConfig *c, unsigned generation, unsigned moot,
                const char *const *fd_names, const char *const *env);
+
+/**
+ * Its two parts: what belongs to a generation and comes first, and what only depends on the pool
+ * file and stays the same when a template is replaced. 0 or -ENOMEM.
+ */
+int spec_write_generation(Buffer *b, unsigned generation, unsigned moot,
+                          const char *const *fd_names);
+int spec_write_setup(Buffer *b, const PoolConfig *c, const char *const *env);
 
 /** Reads and checks the spec. 0; -EBADMSG with *ret_error (static text); -errno. */
 int spec_read(int fd, RuntimeSpec *ret, const char **ret_error);

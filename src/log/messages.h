@@ -24,7 +24,18 @@
     X(SANDBOX_REDUCED, "984a42ad74fc40cd94bcbffd0a891f35", "Sandbox is weaker than wanted")        \
     X(RECORDS_DROPPED, "01b4b9a1256949f7997c036f1ba3d06d", "Journal records were dropped")         \
     X(ORPHANS_FOUND, "556234617515439cb7089c7d06f32c8d", "Processes of an earlier manager found")  \
-    X(DRAIN_LIMIT, "605de60d80cc4850bb9f5b2217140fa8", "Requests were ended at the drain limit")
+    X(DRAIN_LIMIT, "605de60d80cc4850bb9f5b2217140fa8", "Requests were ended at the drain limit")   \
+    X(WORKER_STOPPED, "e86f9dd9c4154688a3a98c999dcb089c", "Request ran too long")                  \
+    X(QUEUE_TIMEOUT, "7a97943e7b584a779c655fb80b31b6be", "Connections waited too long")            \
+    X(EMERGENCY_RESTART, "3c0dc01521f041ac9e596ef26df8483b",                                       \
+      "Workers crash, a new generation begins")                                                    \
+    X(POOL_WAITING, "55b25ba8704145e48fb8cc109b7c09ea", "Pool waits before it tries again")        \
+    X(POOL_IDLE, "7307d2568f9f4e98930f74ddd89093bd", "Pool leaves because it is idle")             \
+    X(POOL_DRAINING, "ecf9e235b43943b5871153188915e7a8", "Pool is being drained")                  \
+    X(MANAGER_REPLACED, "fdc1731c4c68426db3754e2f2954fb84", "Manager runs another program file")   \
+    X(REEXEC_REFUSED, "3b64594fdbda4f13b6b9ff0bff1f8984", "Manager was not replaced")              \
+    X(PORTER_EXITED, "fcbccec6f49244d09d1e056f217ca3e7", "Porter has exited")                      \
+    X(CACHE_RENEWED, "30b1e7ac3a364c548e7ee18dc4a1fff0", "Opcode cache is begun anew")
 
 typedef enum LogMessage {
     LOG_MESSAGE_NONE = 0,

@@ -40,8 +40,9 @@ static bool may_be_ours(pid_t pid)
     for (size_t i = 0; i < n; i++)
         if (pids[i] == pid)
             return true;
-    /* None: not a unit of ours. That many: not all of them. */
-    return n == 0 || n == ARRAY_SIZE(pids);
+    /* That many: not all of them. None: a pool that waits for its next try to start, or nobody
+     * knows what is ours. */
+    return n == ARRAY_SIZE(pids) || (n == 0 && !cgroup_is_of_service());
 }
 
 /* The control group of a process as /proc/PID/cgroup has it ("0::/path\n"), or NULL. */

@@ -11,27 +11,49 @@
 #define BEAT_MIN_USEC (1 * USEC_PER_SEC)
 #define BEAT_MAX_USEC (10 * USEC_PER_SEC)
 
-void beat_status(Manager *m)
+/* systemd(1): the next message has to come before that. */
+#define EXTEND_USEC (10 * USEC_PER_SEC)
+
+static void serving_status(Manager *m, char *text, size_t size)
 {
-    char text[sizeof(m->status_text)];
+    char earlier[64] = "";
     ScaleCounts c;
 
     scale_count(m, &c);
-    if (m->state == MANAGER_STARTING)
+    if (c.earlier > 0)
+        snprintf(earlier, sizeof(earlier), ", %u of an earlier generation finish%s", c.earlier,
+                 c.earlier == 1 ? "es" : "");
+    snprintf(text, size, "%s%s%u active, %u idle, %llu requests, %llu.%llu req/s%s",
+             m->state == MANAGER_DRAINING ? "Draining: " : "", m->note, c.active, c.idle,
+             (unsigned long long)m->requests, (unsigned long long)(m->requests_per_ksec / 1000),
+             (unsigned long long)(m->requests_per_ksec % 1000 / 100), earlier);
+}
+
+void beat_status(Manager *m)
+{
+    char text[sizeof(m->status_text)];
+
+    if (m->stop)
+        stop_status(m, text, sizeof(text));
+    else if (recover_is_retrying(m))
+        recover_status(m, text, sizeof(text));
+    else if (!m->current)
         snprintf(text, sizeof(text), "Starting the runtime");
-    else if (m->state == MANAGER_STOPPING)
-        snprintf(text, sizeof(text), "Stopping, %zu workers finish their requests",
-                 m->n_workers + m->orphans.n_alive);
     else
-        snprintf(text, sizeof(text), "%s%u active, %u idle, %llu requests, %llu.%llu req/s",
-                 m->note, c.active, c.idle, (unsigned long long)m->requests,
-                 (unsigned long long)(m->requests_per_ksec / 1000),
-                 (unsigned long long)(m->requests_per_ksec % 1000 / 100));
+        serving_status(m, text, sizeof(text));
     if (strcmp(text, m->status_text) == 0)
         return;
     /* What PID 1 does not take now is sent with the next beat. */
     if (notifier_send(&m->notifier, "STATUS=%s", text) == 0)
         memcpy(m->status_text, text, sizeof(text));
+}
+
+/* What we do has limits of its own (pm.start_timeout), which the unit's shall not cut shorter. One
+ * that waits for its next try says itself how long. */
+static void extend_timeout(Manager *m)
+{
+    if (m->coming && (m->state == MANAGER_STARTING || m->state == MANAGER_RELOADING))
+        notifier_send(&m->notifier, "EXTEND_TIMEOUT_USEC=%llu", (unsigned long long)EXTEND_USEC);
 }
 
 static int on_beat(sd_event_source *source, uint64_t usec, void *userdata)
@@ -46,6 +68,8 @@ static int on_beat(sd_event_source *source, uint64_t usec, void *userdata)
     settle_later(m);
     reload_resend(m);
     control_wake(m);
+    porter_count(m);
+    extend_timeout(m);
     scale_count(m, &c);
     done = m->requests - m->requests_beat;
     if (passed_usec > 0)

@@ -10,6 +10,10 @@
 
 #define SWEEP_ROUNDS 50
 
+/* What was asked to answer and end has half a second. */
+#define END_LOOKS     50
+#define END_LOOK_USEC 10000
+
 /* The cgroup.procs file of our own cgroup, if that is one of our service units: under another
  * service manager or in a login session the cgroup holds processes that are none of our business.
  */
@@ -35,6 +39,13 @@ static char *cgroup_procs_path(void)
     return result;
 }
 
+bool cgroup_is_of_service(void)
+{
+    _cleanup_free_ char *procs = cgroup_procs_path();
+
+    return procs != NULL;
+}
+
 size_t cgroup_list(pid_t *pids, size_t n)
 {
     _cleanup_free_ char *procs = cgroup_procs_path(), *text = NULL;
@@ -52,6 +63,19 @@ size_t cgroup_list(pid_t *pids, size_t n)
             pids[found++] = (pid_t)pid;
     }
     return found;
+}
+
+/* Only those that can have something to answer are waited for: a process of another program, which
+ * knows nothing of the signal, ends of it. */
+void cgroup_end_requests(int http_status)
+{
+    union sigval value = {.sival_int = http_status};
+    pid_t pids[ORPHANS_MAX];
+
+    for (size_t i = 0, n = cgroup_list(pids, ARRAY_SIZE(pids)); i < n; i++)
+        sigqueue(pids[i], LINK_SIGNAL_END, value);
+    for (int i = 0; i < END_LOOKS && cgroup_list(pids, 1) > 0; i++)
+        usleep(END_LOOK_USEC);
 }
 
 unsigned cgroup_sweep(void)

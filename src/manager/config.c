@@ -1,6 +1,8 @@
 #include "manager/manager.h"
 
+#include "link/spec.h"
 #include "log/log.h"
+#include "manager/environment.h"
 #include "manager/lookup.h"
 #include "unit/wants.h"
 
@@ -9,8 +11,8 @@
 #include <string.h>
 #include <sys/resource.h>
 
-/* life line, stdout, stderr */
-#define DESCRIPTORS_PER_WORKER 3
+/* life line, slot, stdout, stderr */
+#define DESCRIPTORS_PER_WORKER 4
 /* loop, listeners, templates, control peers, and an order under way */
 #define DESCRIPTORS_SPARE 256
 
@@ -48,6 +50,7 @@ PoolSetup *pool_setup_unref(PoolSetup *s)
         return NULL;
     pool_config_free(s->config);
     pool_ids_done(&s->ids);
+    buffer_done(&s->spec);
     free(s);
     return NULL;
 }
@@ -145,6 +148,21 @@ static int load(Manager *m, PoolSetup *s, ConfigIssues *issues)
     return r < 0 ? r : k;
 }
 
+/* What templates are told of the file. It is kept as a text: another template from this setup, also
+ * by a program that takes over, gets the same. */
+static int make_spec(PoolSetup *s)
+{
+    _cleanup_(environment_freep) char **env = environment_make(s->config, &s->ids);
+    PoolConfig c = *s->config;
+
+    if (!env)
+        return -ENOMEM;
+    /* It is below the new root: who changes that changes the directory as well. */
+    if (c.chroot)
+        c.chdir = NULL;
+    return spec_write_setup(&s->spec, &c, (const char *const *)env);
+}
+
 int pool_setup_load(Manager *m, bool quiet, PoolSetup **ret, char **ret_reason)
 {
     _cleanup_(pool_setup_unrefp) PoolSetup *s = calloc(1, sizeof(*s));
@@ -161,6 +179,9 @@ int pool_setup_load(Manager *m, bool quiet, PoolSetup **ret, char **ret_reason)
         *ret_reason = first_error(&issues);
         return r;
     }
+    r = make_spec(s);
+    if (r < 0)
+        return r;
     s->limits = policy_limits(s->config);
     *ret = TAKE_PTR(s);
     return 0;

@@ -14,17 +14,10 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-/* Somebody connected to the control socket. */
-typedef struct ControlPeer {
-    Manager *manager;
-    struct ControlPeer *next;
-    int fd;
-    sd_event_source *source;
-    bool may_change;           /* root or our own uid */
-    unsigned waits_for_reload; /* its number, 0: not */
-} ControlPeer;
-
 #define PEERS_MAX 32
+
+/* What every request has, of whatever version: the number of the version, and the verb. */
+#define REQUEST_MIN_SIZE offsetof(ControlRequest, argument)
 
 static void peer_free(ControlPeer *peer)
 {
@@ -41,7 +34,11 @@ static void peer_free(ControlPeer *peer)
 /* A peer that does not read its replies loses them: nobody holds up the manager. */
 static void peer_reply(ControlPeer *peer, int result, const char *text, int fd)
 {
-    ControlReply reply = {.version = CONTROL_VERSION, .result = result};
+    /* One that is older than we are knows its own version only; the reply has been the same in all.
+     */
+    ControlReply reply = {.version = peer->version ? MIN(peer->version, (uint32_t)CONTROL_VERSION)
+                                                   : CONTROL_VERSION,
+                          .result = result};
     union {
         struct cmsghdr header;
         char room[CMSG_SPACE(sizeof(int))];
@@ -62,13 +59,32 @@ static void peer_reply(ControlPeer *peer, int result, const char *text, int fd)
         log_debug("Reply to a control peer is lost: %s", strerror(errno));
 }
 
+static void peer_reply_waiting(ControlPeer *peer, int result, const char *text)
+{
+    peer->waits_for = 0;
+    peer_reply(peer, result, text ? text : "", -1);
+}
+
 void control_reply_reload(Manager *m, unsigned number, int result, const char *text)
 {
     for (ControlPeer *peer = m->peers; peer; peer = peer->next)
-        if (peer->waits_for_reload > 0 && peer->waits_for_reload <= number) {
-            peer->waits_for_reload = 0;
-            peer_reply(peer, result, text, -1);
-        }
+        if (peer->waits_for == CONTROL_RELOAD && peer->reload_number <= number)
+            peer_reply_waiting(peer, result, text);
+}
+
+void control_reply(Manager *m, uint32_t verb, int result, const char *text)
+{
+    for (ControlPeer *peer = m->peers; peer; peer = peer->next)
+        if (peer->waits_for == verb)
+            peer_reply_waiting(peer, result, text);
+}
+
+bool control_is_waited_for(const Manager *m)
+{
+    for (const ControlPeer *peer = m->peers; peer; peer = peer->next)
+        if (peer->waits_for != 0)
+            return true;
+    return false;
 }
 
 static void peer_status(ControlPeer *peer)
@@ -78,74 +94,135 @@ static void peer_status(ControlPeer *peer)
     peer_reply(peer, MIN(fd, 0), fd < 0 ? strerror(-fd) : "", fd);
 }
 
-static void peer_request(ControlPeer *peer, const ControlRequest *request)
+static void ask_reload(ControlPeer *peer, const ControlRequest *request)
 {
-    Manager *m = peer->manager;
-
-    switch (request->verb) {
-    case CONTROL_STATUS:
-        peer_status(peer);
-        break;
-    case CONTROL_RELOAD:
-        if (!peer->may_change) {
-            peer_reply(peer, -EPERM, "only root and the manager's user may reload", -1);
-            break;
-        }
-        if (m->state == MANAGER_STOPPING)
-            peer_reply(peer, -ESHUTDOWN, "the pool is stopping", -1);
-        else
-            peer->waits_for_reload = reload_ask(m);
-        break;
-    default:
-        peer_reply(peer, -EOPNOTSUPP, "the manager does not know this request", -1);
-        break;
-    }
+    peer->reload_number = reload_ask(peer->manager);
 }
 
+static void ask_reexec(ControlPeer *peer, const ControlRequest *request)
+{
+    peer->manager->reexec_wanted = true;
+    settle_later(peer->manager);
+}
+
+static void ask_drain(ControlPeer *peer, const ControlRequest *request)
+{
+    leaving_drain(peer->manager, request->argument);
+}
+
+/* What changes something: the event that it will become, and what is done now. */
+static const struct {
+    ControlVerb verb;
+    PoolEvent event;
+    void (*ask)(ControlPeer *peer, const ControlRequest *request);
+} changes[] = {
+    {CONTROL_RELOAD, POOL_EVENT_RELOAD, ask_reload},
+    {CONTROL_REEXEC, POOL_EVENT_REEXEC, ask_reexec},
+    {CONTROL_DRAIN, POOL_EVENT_DRAIN, ask_drain},
+};
+
+static void peer_deny(ControlPeer *peer)
+{
+    ManagerState state = peer->manager->state;
+    char text[64];
+
+    snprintf(text, sizeof(text), "the pool is %s", manager_state_to_string(state));
+    peer_reply(peer, state >= MANAGER_STOPPING ? -ESHUTDOWN : -EBUSY, text, -1);
+}
+
+static void peer_request(ControlPeer *peer, const ControlRequest *request)
+{
+    if (request->verb == CONTROL_STATUS) {
+        peer_status(peer);
+        return;
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(changes); i++) {
+        if (changes[i].verb != request->verb)
+            continue;
+        if (!peer->may_change)
+            peer_reply(peer, -EPERM, "only root and the manager's user may do that", -1);
+        else if (manager_would(peer->manager, changes[i].event) == POOL_ACTION_DENY)
+            peer_deny(peer);
+        else {
+            peer->waits_for = request->verb;
+            changes[i].ask(peer, request);
+        }
+        return;
+    }
+    peer_reply(peer, -EOPNOTSUPP, "the manager does not know this request", -1);
+}
+
+/* Managers and tools of different builds meet at an upgrade: what is there of a request counts, and
+ * what is beyond ours is ignored. */
 static int on_peer(sd_event_source *source, int fd, uint32_t events, void *userdata)
 {
     ControlPeer *peer = userdata;
-    ControlRequest request;
+    ControlRequest request = {0};
     ssize_t n = recv(fd, &request, sizeof(request), MSG_DONTWAIT);
 
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return 0;
-    if (n == (ssize_t)sizeof(request) && request.version == CONTROL_VERSION)
-        peer_request(peer, &request);
-    else
+    if (n <= 0) {
         peer_free(peer);
+        return 0;
+    }
+    if (n < (ssize_t)REQUEST_MIN_SIZE) {
+        peer_reply(peer, -EBADMSG, "this is not a request that the manager knows", -1);
+        return 0;
+    }
+    peer->version = request.version;
+    if (peer->waits_for != 0)
+        peer_reply(peer, -EBUSY, "an answer is still to come", -1);
+    else
+        peer_request(peer, &request);
     return 0;
 }
 
-static int peer_new(Manager *m, int fd)
+static int peer_add(Manager *m, int fd, const ControlPeer *like)
 {
     ControlPeer *peer = calloc(1, sizeof(*peer));
-    struct ucred cred;
-    socklen_t size = sizeof(cred);
     int r;
 
     if (!peer)
         return -ENOMEM;
-    r = getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &size) < 0 ? -errno : 0;
-    /* With User= of the service, and in user mode, scripts have the manager's own uid. */
-    if (r == 0 && ancestry_is_ours(cred.pid)) {
-        log_notice("Process %d of the pool itself was refused at the control socket",
-                   (int)cred.pid);
-        r = -EPERM;
-    }
-    if (r == 0)
-        r = sd_event_add_io(m->event, &peer->source, fd, EPOLLIN, on_peer, peer);
+    *peer = (ControlPeer){
+        .manager = m,
+        .next = m->peers,
+        .fd = fd,
+        .may_change = like->may_change,
+        .version = like->version,
+        .waits_for = like->waits_for,
+        .reload_number = like->reload_number,
+    };
+    r = sd_event_add_io(m->event, &peer->source, fd, EPOLLIN, on_peer, peer);
     if (r < 0) {
         free(peer);
         return r;
     }
     sd_event_source_set_priority(peer->source, PRIORITY_CONTROL);
-    peer->manager = m;
-    peer->fd = fd;
-    peer->may_change = cred.uid == 0 || cred.uid == geteuid();
-    peer->next = m->peers;
     m->peers = peer;
     return 0;
+}
+
+int control_adopt(Manager *m, int fd, const ControlPeer *like)
+{
+    return peer_add(m, fd, like);
+}
+
+static int peer_new(Manager *m, int fd)
+{
+    struct ucred cred;
+    socklen_t size = sizeof(cred);
+
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &size) < 0)
+        return -errno;
+    /* With User= of the service, and in user mode, scripts have the manager's own uid. */
+    if (ancestry_is_ours(cred.pid)) {
+        log_notice("Process %d of the pool itself was refused at the control socket",
+                   (int)cred.pid);
+        return -EPERM;
+    }
+    return peer_add(m, fd, &(ControlPeer){.may_change = cred.uid == 0 || cred.uid == geteuid()});
 }
 
 /* Room for one more: the oldest that asks for nothing goes, those who may not change anything
@@ -157,7 +234,7 @@ static bool peers_make_room(Manager *m)
 
     for (ControlPeer *p = m->peers; p; p = p->next) {
         n++;
-        if (p->waits_for_reload == 0 && !(idle && p->may_change && !idle->may_change))
+        if (p->waits_for == 0 && !(idle && p->may_change && !idle->may_change))
             idle = p;
     }
     if (n < PEERS_MAX)
@@ -188,6 +265,13 @@ void control_wake(Manager *m)
 {
     if (m->control_source)
         sd_event_source_set_enabled(m->control_source, SD_EVENT_ON);
+}
+
+int control_watch(Manager *m)
+{
+    int r = sd_event_add_io(m->event, &m->control_source, m->control_fd, EPOLLIN, on_control, m);
+
+    return r < 0 ? r : sd_event_source_set_priority(m->control_source, PRIORITY_CONTROL);
 }
 
 /* Where the socket is: systemd's RuntimeDirectory= is the pool's own. */
@@ -238,19 +322,17 @@ int control_listen(Manager *m)
         chmod(m->control_path, 0660) < 0 || listen(fd, 16) < 0 || stat(m->control_path, &st) < 0)
         return -errno;
     m->control_inode = st.st_ino;
-    r = sd_event_add_io(m->event, &m->control_source, fd, EPOLLIN, on_control, m);
-    if (r < 0)
-        return r;
-    sd_event_source_set_priority(m->control_source, PRIORITY_CONTROL);
     m->control_fd = TAKE_FD(fd);
-    return 0;
+    return control_watch(m);
 }
 
 void control_done(Manager *m)
 {
     struct stat st;
 
-    control_reply_reload(m, UINT_MAX, -ECONNABORTED, "the manager is leaving");
+    for (ControlPeer *peer = m->peers; peer; peer = peer->next)
+        if (peer->waits_for != 0)
+            peer_reply_waiting(peer, -ECONNABORTED, "the manager is leaving");
     while (m->peers)
         peer_free(m->peers);
     m->control_source = sd_event_source_disable_unref(m->control_source);

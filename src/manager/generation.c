@@ -12,9 +12,6 @@
 #include <string.h>
 #include <sys/socket.h>
 
-/* A generation that does not serve by then is given up: preloading a large framework takes seconds,
- * not minutes. */
-#define START_LIMIT_USEC (60 * USEC_PER_SEC)
 /* A template that was told to leave and has no worker left: nothing is lost by ending it. */
 #define LEAVE_LIMIT_USEC (5 * USEC_PER_SEC)
 
@@ -37,8 +34,6 @@ Generation *generation_free(Generation *g)
     output_close(&g->err);
     chroot_done(&g->changer);
     fd_close(g->link_fd);
-    fd_close(g->handover_fd);
-    fd_close(g->handover_peer);
     pool_setup_unref(g->setup);
     free(g);
     return NULL;
@@ -69,8 +64,8 @@ static int on_start_timeout(sd_event_source *source, uint64_t usec, void *userda
     Generation *g = userdata;
 
     if (!g->reason[0])
-        snprintf(g->reason, sizeof(g->reason), "it did not serve within %llu s",
-                 (unsigned long long)(START_LIMIT_USEC / USEC_PER_SEC));
+        snprintf(g->reason, sizeof(g->reason), "it did not serve within pm.start_timeout, %llu s",
+                 (unsigned long long)(g->config->pm_start_timeout_usec / USEC_PER_SEC));
     settle_later(g->manager);
     return 0;
 }
@@ -87,6 +82,25 @@ static void generation_close_link(Generation *g)
         set_timeout(g, LEAVE_LIMIT_USEC, on_leave_timeout);
 }
 
+/* Its workers have had the time that its own setup gives them. */
+static int on_finish_timeout(sd_event_source *source, uint64_t usec, void *userdata)
+{
+    Generation *g = userdata;
+    unsigned n = 0;
+
+    for (Worker *w = g->manager->workers; w; w = w->next)
+        if (w->generation == g && w->phase != WORKER_DEAD) {
+            worker_end(w, 503);
+            n++;
+        }
+    if (n > 0)
+        log_text(LOG_WARNING, LOG_MESSAGE_DRAIN_LIMIT,
+                 "%u workers of generation %u were ended in their requests: "
+                 "process_control_timeout has passed",
+                 n, g->number);
+    return 0;
+}
+
 bool generation_bury(Generation *g)
 {
     if (g->state != GENERATION_LEAVING || g->n_workers > 0)
@@ -98,7 +112,7 @@ bool generation_bury(Generation *g)
     return true;
 }
 
-void generation_leave(Generation *g)
+void generation_leave(Generation *g, bool parking)
 {
     Manager *m = g->manager;
 
@@ -115,8 +129,11 @@ void generation_leave(Generation *g)
     g->state = GENERATION_LEAVING;
     g->timeout_source = sd_event_source_disable_unref(g->timeout_source);
     for (Worker *w = m->workers; w; w = w->next)
-        if (w->generation == g && !w->dead)
-            worker_retire(w);
+        if (w->generation == g)
+            worker_retire(w, parking);
+    /* A stop has its own limit, for all. */
+    if (g->config->process_control_timeout_usec > 0 && m->state != MANAGER_STOPPING)
+        set_timeout(g, g->config->process_control_timeout_usec, on_finish_timeout);
     settle_later(m);
 }
 
@@ -125,7 +142,7 @@ bool generation_is_complete(const Generation *g)
     if (g->state != GENERATION_FORKING)
         return false;
     for (const Worker *w = g->manager->workers; w; w = w->next)
-        if (w->generation == g && !w->dead && w->phase < WORKER_READY)
+        if (w->generation == g && (w->phase == WORKER_ORDERED || w->phase == WORKER_SETTING_UP))
             return false;
     return true;
 }
@@ -171,9 +188,20 @@ static int on_root_changed(sd_event_source *source, int fd, uint32_t events, voi
 /* The language runs. Workers are ordered when the template stands where they shall be. */
 static void generation_on_ready(Generation *g, const LinkMessage *message)
 {
+    const Generation *current = g->manager->current;
+    const char *words = strchrnul(message->text, '\n');
     int r;
 
-    snprintf(g->version, sizeof(g->version), "%.*s", (int)sizeof(g->version) - 1, message->text);
+    snprintf(g->version, sizeof(g->version), "%.*s",
+             (int)MIN((size_t)(words - message->text), sizeof(g->version) - 1), message->text);
+    g->n_unloaded = message->count;
+    /* The first start warns and goes on, as PHP-FPM does; what serves is not replaced by less. */
+    if (current && g->manager->coming == g && g->n_unloaded > current->n_unloaded) {
+        snprintf(g->reason, sizeof(g->reason), "PHP could not load all extensions: %.900s",
+                 *words ? words + 1 : "");
+        settle_later(g->manager);
+        return;
+    }
     if (g->changer.fd < 0) {
         generation_order_first(g);
         return;
@@ -217,19 +245,6 @@ static int on_template_message(sd_event_source *source, int fd, uint32_t events,
     return 0;
 }
 
-static int generation_open_handover(Generation *g)
-{
-    int pair[2];
-    int r = link_pair(pair);
-
-    if (r < 0)
-        return r;
-    g->handover_fd = pair[0];
-    g->handover_peer = pair[1];
-    /* Many workers share that end: one that comes too late must not wait there. */
-    return fd_set_nonblock(g->handover_peer, true);
-}
-
 int generation_start(Manager *m, PoolSetup *setup, Generation **ret)
 {
     Generation *g = calloc(1, sizeof(*g));
@@ -244,17 +259,13 @@ int generation_start(Manager *m, PoolSetup *setup, Generation **ret)
         .setup = pool_setup_ref(setup),
         .config = setup->config,
         .link_fd = -1,
-        .handover_fd = -1,
-        .handover_peer = -1,
         .changer = {.fd = -1},
         .out = {.fd = -1},
         .err = {.fd = -1},
         .started_usec = clock_monotonic_usec(),
     };
     m->generations = g;
-    r = generation_open_handover(g);
-    if (r == 0)
-        r = spawn_template(g);
+    r = spawn_template(g);
     if (r == 0)
         r = sd_event_add_io(m->event, &g->link_source, g->link_fd, EPOLLIN, on_template_message, g);
     if (r < 0) {
@@ -264,9 +275,32 @@ int generation_start(Manager *m, PoolSetup *setup, Generation **ret)
         return r;
     }
     sd_event_source_set_priority(g->link_source, PRIORITY_LINK);
-    set_timeout(g, START_LIMIT_USEC, on_start_timeout);
+    set_timeout(g, setup->config->pm_start_timeout_usec, on_start_timeout);
     *ret = g;
     return 0;
+}
+
+int generation_adopt(Generation *g)
+{
+    Manager *m = g->manager;
+    Generation **end = &m->generations;
+    int r;
+
+    while (*end)
+        end = &(*end)->next;
+    *end = g;
+    if (g->link_fd < 0) {
+        if (g->template_pid > 0)
+            set_timeout(g, LEAVE_LIMIT_USEC, on_leave_timeout);
+        return 0;
+    }
+    r = sd_event_add_io(m->event, &g->link_source, g->link_fd, EPOLLIN, on_template_message, g);
+    if (r < 0)
+        return r;
+    /* How long its workers have had already is not known: they get their time again. */
+    if (g->state == GENERATION_LEAVING && g->config->process_control_timeout_usec > 0)
+        set_timeout(g, g->config->process_control_timeout_usec, on_finish_timeout);
+    return sd_event_source_set_priority(g->link_source, PRIORITY_LINK);
 }
 
 static void template_reason(Generation *g, int code, int status)

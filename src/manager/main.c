@@ -1,16 +1,21 @@
 #include "base/exit_status.h"
 #include "base/fd.h"
+#include "base/parse.h"
 #include "log/log.h"
 #include "manager/manager.h"
 
 #include <getopt.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define RING_BYTES 65536
 
 typedef enum Action {
     ACTION_RUN,
+    ACTION_TAKE_OVER, /* from the program that ran before in this process */
+    ACTION_CHECK_STATE,
     ACTION_SWEEP,
     ACTION_EXIT,
 } Action;
@@ -35,13 +40,29 @@ static void print_help(void)
         FPMD_CONFIG_FOLDERS, FPMD_LIBEXEC_DIR);
 }
 
-static int parse_arguments(int argc, char **argv, ManagerOptions *o, Action *ret_action)
+static int parse_fd(const char *text, int *ret)
+{
+    uint64_t number;
+
+    if (parse_u64(text, STDERR_FILENO + 1, INT_MAX, &number) < 0) {
+        fprintf(stderr, "fpmd: \"%s\" is no number of a descriptor\n", text);
+        return EXIT_STATUS_USAGE;
+    }
+    *ret = (int)number;
+    return 0;
+}
+
+/* *ret_fd: of the state, for the two actions that have one. */
+static int parse_arguments(int argc, char **argv, ManagerOptions *o, Action *ret_action,
+                           int *ret_fd)
 {
     enum {
         OPTION_CONFIG_DIR = 256,
         OPTION_LIBEXEC_DIR,
         OPTION_CONTROL_DIR,
         OPTION_SWEEP,
+        OPTION_STATE,
+        OPTION_CHECK_STATE,
         OPTION_VERSION
     };
     static const struct option options[] = {
@@ -51,6 +72,9 @@ static int parse_arguments(int argc, char **argv, ManagerOptions *o, Action *ret
         {"libexec-dir", required_argument, NULL, OPTION_LIBEXEC_DIR},
         {"control-dir", required_argument, NULL, OPTION_CONTROL_DIR},
         {"sweep", no_argument, NULL, OPTION_SWEEP},
+        /* Between programs: not for people. */
+        {"state", required_argument, NULL, OPTION_STATE},
+        {"check-state", required_argument, NULL, OPTION_CHECK_STATE},
         {"help", no_argument, NULL, 'h'},
         {"version", no_argument, NULL, OPTION_VERSION},
         {0},
@@ -78,6 +102,14 @@ static int parse_arguments(int argc, char **argv, ManagerOptions *o, Action *ret
         case OPTION_SWEEP:
             *ret_action = ACTION_SWEEP;
             return 0;
+        case OPTION_CHECK_STATE:
+            *ret_action = ACTION_CHECK_STATE;
+            return parse_fd(optarg, ret_fd);
+        case OPTION_STATE:
+            *ret_action = ACTION_TAKE_OVER;
+            if (parse_fd(optarg, ret_fd) != 0)
+                return EXIT_STATUS_USAGE;
+            break;
         case 'h':
             print_help();
             *ret_action = ACTION_EXIT;
@@ -113,20 +145,27 @@ static int parse_arguments(int argc, char **argv, ManagerOptions *o, Action *ret
 static int run_sweep(void)
 {
     const char *result = getenv("SERVICE_RESULT");
-    unsigned n;
+    pid_t pids[ORPHANS_MAX];
+    size_t n;
 
     if (!result || strcmp(result, "timeout") != 0)
         return EXIT_STATUS_OK;
-    n = cgroup_sweep();
-    if (n > 0)
-        log_text(LOG_WARNING, LOG_MESSAGE_DRAIN_LIMIT,
-                 "%u processes were ended: TimeoutStopSec= has passed", n);
+    n = cgroup_list(pids, ARRAY_SIZE(pids));
+    if (n == 0)
+        return EXIT_STATUS_OK;
+    /* Who still waits for an answer gets one. */
+    cgroup_end_requests(503);
+    cgroup_sweep();
+    log_text(LOG_WARNING, LOG_MESSAGE_DRAIN_LIMIT,
+             "%zu processes were ended: TimeoutStopSec= has passed", n);
     return EXIT_STATUS_OK;
 }
 
 int main(int argc, char **argv)
 {
     ManagerOptions options = {
+        .argc = argc,
+        .argv = argv,
         .config_folders = getenv("FPMD_CONFIG_DIR") ?: FPMD_CONFIG_FOLDERS,
         .libexec_dir = FPMD_LIBEXEC_DIR,
         .control_dir = getenv("FPMD_CONTROL_DIR"),
@@ -134,7 +173,7 @@ int main(int argc, char **argv)
     _cleanup_(manager_freep) Manager *m = NULL;
     Privileges privileges = {0};
     Action action;
-    int r;
+    int r, state_fd = -1;
 
     /* First of all: nothing is parsed with more than the manager needs. */
     r = privileges_reduce(&privileges);
@@ -142,9 +181,11 @@ int main(int argc, char **argv)
         fprintf(stderr, "fpmd: capabilities cannot be reduced: %s\n", strerror(-r));
         return EXIT_STATUS_CAPABILITIES;
     }
-    r = parse_arguments(argc, argv, &options, &action);
+    r = parse_arguments(argc, argv, &options, &action, &state_fd);
     if (r != 0 || action == ACTION_EXIT)
         return r;
+    if (action == ACTION_CHECK_STATE)
+        return reexec_check(state_fd);
 
     log_open(&(LogOptions){
         .identifier = "fpmd",
@@ -155,9 +196,12 @@ int main(int argc, char **argv)
     });
     if (action == ACTION_SWEEP)
         return run_sweep();
-    r = manager_new(&options, &privileges, &m);
+    if (action == ACTION_TAKE_OVER)
+        r = manager_restore(&options, &privileges, state_fd, &m);
+    else
+        r = manager_new(&options, &privileges, &m);
     if (r < 0)
-        return EXIT_STATUS_FAILURE;
+        return action == ACTION_TAKE_OVER ? EXIT_STATUS_STATE : EXIT_STATUS_FAILURE;
     r = manager_run(m);
     m = manager_free(m);
     log_flush();

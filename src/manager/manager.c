@@ -18,28 +18,14 @@
  * the unit. */
 #define ORPHANS_LIMIT_USEC (90 * USEC_PER_SEC)
 
-const char *manager_state_to_string(ManagerState state)
-{
-    static const char *const names[_MANAGER_STATE_MAX] = {
-        [MANAGER_STARTING] = "starting",
-        [MANAGER_READY] = "ready",
-        [MANAGER_RELOADING] = "reloading",
-        [MANAGER_STOPPING] = "stopping",
-    };
-
-    return state < _MANAGER_STATE_MAX ? names[state] : NULL;
-}
-
 static int on_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
 {
     Manager *m = userdata;
 
     if (info->ssi_signo == SIGHUP || info->ssi_signo == SIGUSR2)
         reload_ask(m);
-    else if (m->state != MANAGER_STOPPING)
-        manager_stop(m);
-    else if (m->options.foreground)
-        manager_kill_workers(m, "a second signal asked to stop at once");
+    else
+        manager_event(m, POOL_EVENT_STOP);
     return 0;
 }
 
@@ -81,7 +67,7 @@ static int manager_set_up_signals(Manager *m)
     return reap_start(m);
 }
 
-/* Three descriptors per worker are ours; runtimes get the limit back that we were started with. */
+/* Four descriptors per worker are ours; runtimes get the limit back that we were started with. */
 static int manager_raise_nofile(Manager *m)
 {
     struct rlimit limit;
@@ -108,6 +94,7 @@ int manager_new(const ManagerOptions *options, const Privileges *privileges, Man
                 (privileges->securebits_locked ? 0 : BOARD_MOOT_SECUREBITS),
         .listeners = {.growth_fd = -1, .diag_fd = -1},
         .notifier = {.fd = -1},
+        .porter = PORTER_NONE,
         .control_fd = -1,
         .snapshot_fd = -1,
         .started_realtime_usec = clock_realtime_usec(),
@@ -150,11 +137,16 @@ Manager *manager_free(Manager *m)
     while (m->generations)
         generation_free(m->generations);
     orphans_done(&m->orphans);
+    porter_done(m);
+    limits_done(m);
+    recover_done(m);
+    reexec_done(m);
+    leaving_done(m);
+    stop_done(m);
     free(m->slot_map);
     sd_event_source_disable_unref(m->settle_source);
     sd_event_source_disable_unref(m->scale_source);
     sd_event_source_disable_unref(m->beat_source);
-    sd_event_source_disable_unref(m->drain_source);
     sd_event_source_disable_unref(m->watchdog_source);
     sd_event_source_disable_unref(m->growth_source);
     listeners_done(&m->listeners);
@@ -169,43 +161,8 @@ Manager *manager_free(Manager *m)
  * their life lines close. */
 void manager_fail(Manager *m, int exit_status)
 {
-    sd_event_exit(m->event, exit_status);
-}
-
-void manager_kill_workers(Manager *m, const char *why)
-{
-    unsigned n = 0;
-
-    for (Worker *w = m->workers; w; w = w->next)
-        if (w->pid > 0 && !w->dead && kill(w->pid, SIGKILL) == 0)
-            n++;
-    n += orphans_kill(&m->orphans);
-    if (n > 0)
-        log_text(LOG_WARNING, LOG_MESSAGE_DRAIN_LIMIT,
-                 "%u workers were ended in their requests: %s", n, why);
-}
-
-static int on_drain_limit(sd_event_source *source, uint64_t usec, void *userdata)
-{
-    manager_kill_workers(userdata, "process_control_timeout has passed");
-    return 0;
-}
-
-void manager_stop(Manager *m)
-{
-    const Generation *g = m->current ? m->current : m->generations;
-    uint64_t limit_usec = g ? g->config->process_control_timeout_usec : 0;
-
-    m->state = MANAGER_STOPPING;
-    notifier_send(&m->notifier, "STOPPING=1");
-    listeners_watch(&m->listeners, false);
-    if (limit_usec > 0)
-        sd_event_add_time_relative(m->event, &m->drain_source, CLOCK_MONOTONIC, limit_usec, 0,
-                                   on_drain_limit, m);
-    beat_status(m);
-    for (Generation *each = m->generations; each; each = each->next)
-        generation_leave(each);
-    settle_later(m);
+    m->exit_status = exit_status;
+    manager_event(m, POOL_EVENT_GIVEN_UP);
 }
 
 /* The sockets of systemd, or our own in the foreground. */
@@ -260,35 +217,53 @@ static int manager_adopt_orphans(Manager *m)
     return orphans_adopt(&m->orphans, m->event, pids, n, ORPHANS_LIMIT_USEC, on_orphans_gone, m);
 }
 
-static int manager_start(Manager *m)
+/* What an earlier program hands over at a re-exec is there already. */
+static int manager_start_anew(Manager *m)
 {
     int r = manager_adopt_orphans(m);
 
     if (r < 0)
         return r;
     r = control_listen(m);
-    if (r < 0) {
-        if (!m->options.foreground) {
-            log_error("Control socket cannot be made: %s", strerror(-r));
-            return r;
-        }
+    if (r < 0 && m->options.foreground) {
         log_notice("No control socket (%s), ignoring: fpmctl status will not work", strerror(-r));
+        return 0;
     }
+    if (r < 0)
+        log_error("Control socket cannot be made: %s", strerror(-r));
+    return r;
+}
+
+static int manager_start(Manager *m)
+{
+    int r = m->restored ? 0 : manager_start_anew(m);
+
+    if (r < 0)
+        return r;
     r = sd_event_add_io(m->event, &m->growth_source, m->listeners.growth_fd, EPOLLIN, on_growth, m);
     if (r < 0)
         return r;
     sd_event_source_set_priority(m->growth_source, PRIORITY_GROWTH);
-    r = beat_start(m);
+    r = porter_set_up(m);
+    if (r == 0)
+        r = recover_set_up(m);
+    if (r == 0)
+        r = limits_start(m);
+    if (r == 0)
+        r = beat_start(m);
     if (r < 0)
         return r;
     beat_status(m);
-    reload_ask(m);
+    if (m->restored)
+        settle_later(m);
+    else
+        reload_ask(m);
     return 0;
 }
 
 int manager_run(Manager *m)
 {
-    int r = manager_take_listeners(m);
+    int r = m->restored ? 0 : manager_take_listeners(m);
 
     if (r < 0)
         return EXIT_STATUS_CONFIG;

@@ -7,15 +7,11 @@
 #include <stdio.h>
 #include <string.h>
 
-int notifier_init(Notifier *n)
+int notifier_set(Notifier *n, const char *path)
 {
-    const char *path = getenv("NOTIFY_SOCKET");
-    size_t size;
+    size_t size = strlen(path);
 
     *n = (Notifier){.fd = -1, .address = {.sun_family = AF_UNIX}};
-    if (!path)
-        return 0;
-    size = strlen(path);
     if ((path[0] != '/' && path[0] != '@') || size < 2 || size >= sizeof(n->address.sun_path))
         return -EINVAL;
     memcpy(n->address.sun_path, path, size + 1);
@@ -24,9 +20,37 @@ int notifier_init(Notifier *n)
         n->address.sun_path[0] = 0;
     else
         n->address_size++;
-    unsetenv("NOTIFY_SOCKET");
     n->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     return n->fd < 0 ? -errno : 0;
+}
+
+int notifier_init(Notifier *n)
+{
+    const char *path = getenv("NOTIFY_SOCKET");
+    int r;
+
+    *n = (Notifier){.fd = -1};
+    if (!path)
+        return 0;
+    r = notifier_set(n, path);
+    if (r == 0)
+        unsetenv("NOTIFY_SOCKET");
+    return r;
+}
+
+char *notifier_path(const Notifier *n)
+{
+    char *path = n->fd < 0 ? NULL
+                           : strndup(n->address.sun_path + !n->address.sun_path[0],
+                                     sizeof(n->address.sun_path) - 1);
+    char *abstract = NULL;
+
+    if (!path || n->address.sun_path[0])
+        return path;
+    if (asprintf(&abstract, "@%s", path) < 0)
+        abstract = NULL;
+    free(path);
+    return abstract;
 }
 
 void notifier_done(Notifier *n)

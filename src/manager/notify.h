@@ -18,6 +18,11 @@ typedef struct Notifier {
 
 /** Takes NOTIFY_SOCKET out of the environment. 0; a broken variable is -EINVAL. */
 int notifier_init(Notifier *n);
+/** The same with an address that an earlier program had. */
+int notifier_set(Notifier *n, const char *path);
+
+/** The address as NOTIFY_SOCKET has it, to be freed; NULL: none, or no memory. */
+char *notifier_path(const Notifier *n);
 void notifier_done(Notifier *n);
 
 /** Sends lines of KEY=value. 0, also when nobody listens; -EAGAIN when PID 1 is too slow; another

@@ -26,10 +26,20 @@ typedef struct Orphans {
     void *userdata;
 } Orphans;
 
-/** Adopts these processes; after limit_usec those that are left are killed. 0 or -errno. */
+/** Adopts these processes; after limit_usec those that are left are ended. 0 or -errno. */
 int orphans_adopt(Orphans *o, sd_event *event, const pid_t *pids, size_t n, uint64_t limit_usec,
                   void (*on_gone)(void *userdata), void *userdata);
 
-/** Ends those that are left. How many. */
+/** Adopts those that an earlier program had, by their pidfds, which belong to o then. */
+int orphans_restore(Orphans *o, sd_event *event, const int *pidfds, size_t n, uint64_t limit_usec,
+                    void (*on_gone)(void *userdata), void *userdata);
+
+/** When their time is over, CLOCK_MONOTONIC; 0: there are none. */
+uint64_t orphans_until_usec(const Orphans *o);
+
+/** Lets those that are left answer their clients with an HTTP status and end; those that are there
+ * a second later are killed. How many. */
+unsigned orphans_end(Orphans *o, int http_status);
+/** Kills those that are left. How many. */
 unsigned orphans_kill(Orphans *o);
 void orphans_done(Orphans *o);

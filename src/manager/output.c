@@ -19,7 +19,9 @@ static void output_log(const Output *o, const char *line, size_t n)
     log_record_begin(&r, o->priority, o->message);
     if (o->pid > 0)
         log_record_field(&r,
-                         o->message == LOG_MESSAGE_WORKER_OUTPUT ? "WORKER_PID" : "TEMPLATE_PID",
+                         o->message == LOG_MESSAGE_WORKER_OUTPUT     ? "WORKER_PID"
+                         : o->message == LOG_MESSAGE_TEMPLATE_OUTPUT ? "TEMPLATE_PID"
+                                                                     : "PORTER_PID",
                          "%d", (int)o->pid);
     log_record_field(&r, "GENERATION", "%u", o->generation);
     log_record_field(&r, "STREAM", "%s", o->stream);
@@ -78,6 +80,25 @@ static int on_output(sd_event_source *source, int fd, uint32_t events, void *use
     return 0;
 }
 
+int output_adopt(Output *o, sd_event *event, const char *stream, LogMessage message, int priority,
+                 unsigned generation, int fd, pid_t pid)
+{
+    int r;
+
+    *o = (Output){.fd = -1,
+                  .stream = stream,
+                  .message = message,
+                  .priority = priority,
+                  .pid = pid,
+                  .generation = generation};
+    r = sd_event_add_io(event, &o->source, fd, EPOLLIN, on_output, o);
+    if (r < 0)
+        return r;
+    sd_event_source_set_priority(o->source, PRIORITY_OUTPUT);
+    o->fd = fd;
+    return 0;
+}
+
 int output_open(Output *o, sd_event *event, const char *stream, LogMessage message, int priority,
                 unsigned generation, int *ret_peer)
 {
@@ -89,20 +110,21 @@ int output_open(Output *o, sd_event *event, const char *stream, LogMessage messa
     reader = pair[0];
     writer = pair[1];
     r = fd_set_nonblock(reader, true);
+    if (r == 0)
+        r = output_adopt(o, event, stream, message, priority, generation, reader, 0);
     if (r < 0)
         return r;
-    *o = (Output){.fd = -1,
-                  .stream = stream,
-                  .message = message,
-                  .priority = priority,
-                  .generation = generation};
-    r = sd_event_add_io(event, &o->source, reader, EPOLLIN, on_output, o);
-    if (r < 0)
-        return r;
-    sd_event_source_set_priority(o->source, PRIORITY_OUTPUT);
-    o->fd = TAKE_FD(reader);
+    reader = -1;
     *ret_peer = TAKE_FD(writer);
     return 0;
+}
+
+void output_flush(Output *o)
+{
+    if (o->size > 0)
+        output_log(o, o->line, o->size);
+    free(TAKE_PTR(o->line));
+    o->size = 0;
 }
 
 void output_close(Output *o)
@@ -117,10 +139,7 @@ void output_close(Output *o)
                 break;
             output_take(o, data, (size_t)n);
         }
-    if (o->size > 0)
-        output_log(o, o->line, o->size);
-    free(TAKE_PTR(o->line));
-    o->size = 0;
+    output_flush(o);
     o->source = sd_event_source_disable_unref(o->source);
     o->fd = fd_close(o->fd);
 }

@@ -27,5 +27,13 @@ typedef struct Output {
 int output_open(Output *o, sd_event *event, const char *stream, LogMessage message, int priority,
                 unsigned generation, int *ret_peer);
 
+/** As output_open(), with the pipe and the process of an earlier program. 0 or -errno, then fd is
+ * still the caller's. */
+int output_adopt(Output *o, sd_event *event, const char *stream, LogMessage message, int priority,
+                 unsigned generation, int fd, pid_t pid);
+
+/** Logs the line that is not complete. */
+void output_flush(Output *o);
+
 /** Takes what is there, logs it with the line that is not complete, closes. */
 void output_close(Output *o);

@@ -24,7 +24,7 @@ int worker_answer(Worker *w)
     LinkMessage answer = {.type = LINK_STATUS};
     int unread = 0, fd;
 
-    if (w->phase != WORKER_READY)
+    if (w->life_line < 0)
         return -EPROTO;
     if (!may_ask(w, clock_monotonic_usec()))
         return -EBUSY;

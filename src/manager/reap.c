@@ -42,6 +42,10 @@ static void reap(Manager *m)
             generation_on_template_exit(g, info.si_code, info.si_status);
         else if (w)
             worker_on_exit(w, info.si_code, info.si_status);
+        else if (porter_on_exit(m, info.si_pid, info.si_code, info.si_status) ||
+                 reexec_on_exit(m, info.si_pid, info.si_code, info.si_status) ||
+                 stop_on_exit(m, info.si_pid))
+            settle_later(m);
         else if (!take_changer(m, info.si_pid))
             log_debug("Process %d, left behind by a worker, has ended", (int)info.si_pid);
     }

@@ -11,31 +11,18 @@
 /* Start and reload are one thing: a generation is prepared beside the one that serves, if there is
  * one, and takes over. */
 
-/* Between two tries to replace a template that died, and how long one must live to be a good one.
- */
-#define RECOVER_MIN_USEC    (1 * USEC_PER_SEC)
-#define RECOVER_MAX_USEC    (30 * USEC_PER_SEC)
-#define RECOVER_PROVED_USEC (60 * USEC_PER_SEC)
-
-static void set_state(Manager *m, ManagerState state)
+static void send_ready(Manager *m)
 {
-    m->state = state;
-    if (state == MANAGER_RELOADING)
-        notifier_send(&m->notifier, "RELOADING=1\nMONOTONIC_USEC=%llu\nSTATUS=Reloading",
-                      (unsigned long long)clock_monotonic_usec());
-}
-
-static void set_ready(Manager *m)
-{
-    m->state = MANAGER_READY;
     m->status_text[0] = 0;
     m->ready_unsent = notifier_send(&m->notifier, "READY=1") < 0;
+    if (m->ready_usec == 0)
+        m->ready_usec = clock_monotonic_usec();
     beat_status(m);
 }
 
 void reload_resend(Manager *m)
 {
-    if (m->ready_unsent && m->state == MANAGER_READY)
+    if (m->ready_unsent && (m->state == MANAGER_READY || m->state == MANAGER_DRAINING))
         m->ready_unsent = notifier_send(&m->notifier, "READY=1") < 0;
 }
 
@@ -54,9 +41,12 @@ void reload_begin(Manager *m)
     int r;
 
     m->reload_wanted = false;
+    m->reloading = true;
     m->reload_number++;
-    if (m->state == MANAGER_READY)
-        set_state(m, MANAGER_RELOADING);
+    /* In every outcome READY=1 follows. */
+    if (m->ready_usec > 0)
+        notifier_send(&m->notifier, "RELOADING=1\nMONOTONIC_USEC=%llu\nSTATUS=Reloading",
+                      (unsigned long long)clock_monotonic_usec());
     r = pool_setup_load(m, false, &setup, &reason);
     /* Our own sockets are what the file said. */
     if (r == 0 && !m->options.foreground)
@@ -64,25 +54,7 @@ void reload_begin(Manager *m)
     if (r == 0)
         r = generation_start(m, setup, &m->coming);
     if (r < 0)
-        reload_refused(m, reason ? reason : strerror(-r));
-}
-
-void reload_recover(Manager *m)
-{
-    uint64_t now_usec = clock_monotonic_usec();
-    int r;
-
-    if (now_usec < m->recover_after_usec)
-        return; /* the beat comes back to it */
-    /* A template that dies again and again is started at growing distances. */
-    if (now_usec - m->current->started_usec > RECOVER_PROVED_USEC)
-        m->recover_pause_usec = 0;
-    m->recover_pause_usec = m->recover_pause_usec ? m->recover_pause_usec * 2 : RECOVER_MIN_USEC;
-    m->recover_pause_usec = MIN(m->recover_pause_usec, RECOVER_MAX_USEC);
-    m->recover_after_usec = now_usec + m->recover_pause_usec;
-    r = generation_start(m, m->current->setup, &m->coming);
-    if (r < 0)
-        log_error("Another template cannot be started, trying again: %s", strerror(-r));
+        manager_event_because(m, POOL_EVENT_FAILED, reason ? reason : strerror(-r));
 }
 
 static void log_ready(Manager *m, const Generation *g, bool first)
@@ -109,19 +81,20 @@ static void log_moot(const Manager *m)
 
 static void reply_reloaded(Manager *m)
 {
-    char text[160] = "";
+    char text[224];
 
-    if (m->mismatch_note[0])
-        snprintf(text, sizeof(text), "reloaded; %s: \"fpmctl apply\" makes it fit",
-                 m->mismatch_note);
+    snprintf(text, sizeof(text), "reloaded, generation %u%s%s%s", m->current->number,
+             m->mismatch_note[0] ? "; " : "", m->mismatch_note,
+             m->mismatch_note[0] ? ": \"fpmctl apply\" makes it fit" : "");
     control_reply_reload(m, m->reload_number, 0, text);
 }
 
-void reload_succeeded(Manager *m)
+void reload_take_over(Manager *m)
 {
     Generation *g = m->coming, *old = m->current;
-    bool first = m->state == MANAGER_STARTING;
+    bool first = m->ready_usec == 0;
 
+    recover_served(m);
     g->timeout_source = sd_event_source_disable_unref(g->timeout_source);
     m->coming = NULL;
     m->current = g;
@@ -132,37 +105,72 @@ void reload_succeeded(Manager *m)
     if (first)
         log_moot(m);
     if (old)
-        generation_leave(old);
-    set_ready(m);
+        generation_leave(old, true);
+    porter_renew(m);
+    send_ready(m);
     m->scale_wanted = m->poke_wanted = true;
     settle_later(m);
+    if (!m->reloading)
+        return;
+    m->reloading = false;
+    m->reloads += !first;
     reply_reloaded(m);
+}
+
+static void log_refused(LogMessage message, const char *what, const char *reason)
+{
+    LogRecord r;
+
+    log_record_begin(&r, LOG_ERR, message);
+    log_record_field(&r, "REASON", "%s", reason);
+    log_record_send(&r, "%s: %s", what, reason);
+}
+
+/* What was being prepared goes. The exit status that the manager would have for it. */
+static int drop_coming(Manager *m)
+{
+    int status = m->coming ? EXIT_STATUS_FAILURE : EXIT_STATUS_CONFIG;
+
+    m->reloading = false;
+    if (m->coming)
+        generation_leave(m->coming, true);
+    return status;
+}
+
+void reload_start_failed(Manager *m, const char *reason)
+{
+    /* It may be in the generation that goes. */
+    _cleanup_free_ char *copy = strdup(reason);
+    int status = drop_coming(m);
+
+    reason = copy ? copy : "not enough memory";
+    if (!recover_is_retrying(m)) {
+        log_refused(LOG_MESSAGE_START_FAILED, "Pool cannot be started", reason);
+        notifier_send(&m->notifier, "STATUS=Cannot start: %s", reason);
+    }
+    control_reply_reload(m, m->reload_number, -EINVAL, reason);
+    recover_start_failed(m, reason, status);
 }
 
 void reload_refused(Manager *m, const char *reason)
 {
-    Generation *g = m->coming;
-    bool first = m->state == MANAGER_STARTING;
-    LogRecord r;
+    _cleanup_free_ char *copy = strdup(reason);
 
-    log_record_begin(&r, LOG_ERR, first ? LOG_MESSAGE_START_FAILED : LOG_MESSAGE_RELOAD_REFUSED);
-    log_record_field(&r, "REASON", "%s", reason);
-    log_record_send(&r, "%s: %s",
-                    first ? "Pool cannot be started"
-                    : m->state == MANAGER_RELOADING
-                        ? "Reload refused, nothing changed"
-                        : "The template cannot be replaced, trying again",
-                    reason);
-    if (g)
-        generation_leave(g);
-    if (first) {
-        notifier_send(&m->notifier, "STATUS=Cannot start: %s", reason);
-        manager_fail(m, g ? EXIT_STATUS_FAILURE : EXIT_STATUS_CONFIG);
-        return;
-    }
-    snprintf(m->note, sizeof(m->note), "%s (%.110s); ",
-             m->state == MANAGER_RELOADING ? "Reload refused" : "Template cannot be replaced",
-             reason);
-    set_ready(m);
+    drop_coming(m);
+    reason = copy ? copy : "not enough memory";
+    m->reloads_refused++;
+    log_refused(LOG_MESSAGE_RELOAD_REFUSED, "Reload refused, nothing changed", reason);
+    snprintf(m->note, sizeof(m->note), "Reload refused (%.110s); ", reason);
+    send_ready(m);
     control_reply_reload(m, m->reload_number, -EINVAL, reason);
+}
+
+void reload_not_replaced(Manager *m, const char *reason)
+{
+    log_refused(LOG_MESSAGE_RELOAD_REFUSED, "The template cannot be replaced, trying again",
+                reason);
+    snprintf(m->note, sizeof(m->note), "Template cannot be replaced (%.110s); ", reason);
+    drop_coming(m);
+    beat_status(m);
+    settle_later(m);
 }

@@ -32,7 +32,7 @@ static void sample_workers(Manager *m, uint64_t now_usec, PolicySample *s)
         BoardSlot slot;
         uint64_t unused_usec;
 
-        if (w->generation != m->current || w->phase == WORKER_RETIRED || w->dead || w->for_status)
+        if (w->generation != m->current || !worker_phase_is_capacity(w->phase) || w->for_status)
             continue;
         if (w->phase != WORKER_READY) {
             s->starting++;
@@ -65,12 +65,12 @@ static void retire_unused(Manager *m, unsigned n, uint64_t now_usec)
         BoardSlot slot;
 
         before = w->prev;
-        if (w->generation != m->current || w->phase != WORKER_READY || w->dead || w->for_status)
+        if (w->generation != m->current || w->phase != WORKER_READY || w->for_status)
             continue;
         worker_read_slot(w, now_usec, &slot);
         if (is_active(&slot))
             continue;
-        worker_retire(w);
+        worker_retire(w, true);
         n--;
     }
 }
@@ -129,7 +129,7 @@ void scale(Manager *m)
     PolicySample s = {0};
     PolicyDecision d;
 
-    if (!m->current || m->state == MANAGER_STOPPING || m->state == MANAGER_STARTING)
+    if (!m->current || m->stop)
         return;
     sample_workers(m, now_usec, &s);
     d = policy_decide(&m->current->setup->limits, &s, now_usec);
@@ -137,8 +137,8 @@ void scale(Manager *m)
     if (d.spawn > 0) {
         if (m->current->link_fd < 0)
             ; /* its template has died: another is coming */
-        else if (now_usec < m->respawn_after_usec)
-            d.look_again_usec = m->respawn_after_usec;
+        else if (now_usec < recover_fork_after_usec(m))
+            d.look_again_usec = recover_fork_after_usec(m);
         else if (workers_order(m->current, d.spawn) < d.spawn) {
             m->respawn_after_usec = now_usec + USEC_PER_SEC;
             d.look_again_usec = m->respawn_after_usec;
@@ -148,7 +148,7 @@ void scale(Manager *m)
     if (d.retire > 0)
         scale_poke(m);
     look_again_at(m, d.look_again_usec);
-    listeners_watch(&m->listeners, d.watch);
+    listeners_watch(&m->listeners, d.watch || limits_wants_watch(m));
     scale_status(m, now_usec);
 }
 
@@ -159,7 +159,7 @@ void scale_poke(Manager *m)
     if (!m->current || m->current->n_workers == 0 || listeners_queued(&m->listeners, 1) == 0)
         return;
     /* Full: enough of them are on the way. */
-    link_send(m->current->handover_fd, &poke, NULL, 0);
+    link_send(m->porter.handover[0], &poke, NULL, 0);
 }
 
 void scale_count(Manager *m, ScaleCounts *ret)
@@ -170,10 +170,11 @@ void scale_count(Manager *m, ScaleCounts *ret)
     for (Worker *w = m->workers; w; w = w->next) {
         BoardSlot slot;
 
-        if (w->dead || w->for_status)
+        if (w->phase == WORKER_DEAD || w->for_status)
             continue;
-        if (w->phase == WORKER_RETIRED || w->generation->state == GENERATION_LEAVING) {
+        if (!worker_phase_is_capacity(w->phase)) {
             c.draining++;
+            c.earlier += w->generation->state == GENERATION_LEAVING;
             worker_read_slot(w, now_usec, &slot);
         } else if (w->phase != WORKER_READY)
             c.starting++;

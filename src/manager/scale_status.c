@@ -2,8 +2,6 @@
 
 #include "log/log.h"
 
-#include <signal.h>
-
 /* The worker of pm.status_listen waits so long for another question; as PHP-FPM, whose own pool for
  * it is one of pm = ondemand. */
 #define UNUSED_USEC (10 * USEC_PER_SEC)
@@ -17,7 +15,7 @@
 static Worker *find_status_worker(const Manager *m)
 {
     for (Worker *w = m->workers; w; w = w->next)
-        if (w->for_status && w->generation == m->current && w->phase != WORKER_RETIRED && !w->dead)
+        if (w->for_status && w->generation == m->current && worker_phase_is_capacity(w->phase))
             return w;
     return NULL;
 }
@@ -50,17 +48,9 @@ static bool is_stuck(Worker *w, const BoardSlot *slot, bool waiting, uint64_t no
     return now_usec - w->progress_usec >= STUCK_USEC;
 }
 
-static void end(Worker *w)
-{
-    if (w->dead || w->pid <= 0)
-        return;
-    w->ended = true;
-    kill(w->pid, SIGKILL);
-}
-
 static int on_leave_limit(sd_event_source *source, uint64_t usec, void *userdata)
 {
-    end(userdata);
+    worker_end(userdata, 503);
     return 0;
 }
 
@@ -70,17 +60,16 @@ void scale_status_retired(Worker *w)
                                        LEAVE_USEC, 0, on_leave_limit, w);
 
     if (r < 0)
-        end(w);
+        worker_end(w, 503);
 }
 
 static void replace_stuck(Worker *w)
 {
-    if (!w->ended)
-        log_warning("Worker %d, which answers on pm.status_listen, has not got on for %llu s and "
-                    "is replaced",
-                    (int)w->pid, (unsigned long long)(STUCK_USEC / USEC_PER_SEC));
+    log_warning("Worker %d, which answers on pm.status_listen, has not got on for %llu s and is "
+                "replaced",
+                (int)w->pid, (unsigned long long)(STUCK_USEC / USEC_PER_SEC));
     /* The next look, when it is buried, orders another. */
-    end(w);
+    worker_end(w, 503);
 }
 
 void scale_status(Manager *m, uint64_t now_usec)
@@ -92,7 +81,7 @@ void scale_status(Manager *m, uint64_t now_usec)
     listeners_watch_status(&m->listeners);
     waiting = listeners_queued_of(&m->listeners, LISTENER_STATUS, 1) > 0;
     if (!w) {
-        if (waiting && now_usec >= m->respawn_after_usec) {
+        if (waiting && now_usec >= recover_fork_after_usec(m)) {
             workers_order_status(m->current);
             beat_soon(m);
         }
@@ -102,5 +91,5 @@ void scale_status(Manager *m, uint64_t now_usec)
     if (is_stuck(w, &slot, waiting, now_usec))
         replace_stuck(w);
     else if (is_unused(w, &slot, now_usec))
-        worker_retire(w);
+        worker_retire(w, false);
 }

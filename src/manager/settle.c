@@ -1,15 +1,12 @@
 #include "manager/manager.h"
 
 #include "base/clock.h"
-#include "log/log.h"
-
-#include <string.h>
 
 /*
  * Event callbacks note and never free, start or end anything that another callback may hold. This
  * step does, in an order in which each decision sees the outcome of the one before: the dead, the
- * coming generation, leaving generations, the stop, a dead template, a reload that was asked for,
- * scaling.
+ * coming generation, leaving generations, the stop, what was asked for (another program file, a
+ * reload), a dead template, limits of time, scaling, the idle exit.
  */
 
 static void settle_coming(Manager *m)
@@ -19,9 +16,10 @@ static void settle_coming(Manager *m)
     if (!g)
         return;
     if (g->reason[0])
-        reload_refused(m, g->reason);
+        manager_event_because(m, m->reloading ? POOL_EVENT_FAILED : POOL_EVENT_NOT_REPLACED,
+                              g->reason);
     else if (generation_is_complete(g))
-        reload_succeeded(m);
+        manager_event(m, POOL_EVENT_SERVES);
 }
 
 static void settle_leaving(Manager *m)
@@ -34,41 +32,48 @@ static void settle_leaving(Manager *m)
     }
 }
 
-static void settle_stop(Manager *m)
+/* One thing at a time: nothing of this while a generation is being prepared or another program
+ * takes over. */
+static void settle_next(Manager *m)
 {
-    unsigned swept;
-
-    if (m->state != MANAGER_STOPPING || m->generations || m->orphans.n_alive > 0 || m->stopped)
-        return;
-    m->stopped = true;
-    /* What scripts left behind in the background belongs to the pool and ends with it. */
-    swept = cgroup_sweep();
-    if (swept > 0)
-        log_notice("%u processes that scripts had left behind were ended", swept);
-    log_text(LOG_INFO, LOG_MESSAGE_POOL_STOPPED, "Stopped after %llu requests",
-             (unsigned long long)m->requests);
-    sd_event_exit(m->event, 0);
+    if (!m->coming && m->reexec)
+        reexec_step(m);
+    if (!m->coming && !m->reexec && m->reexec_wanted)
+        manager_event(m, POOL_EVENT_REEXEC);
+    /* A reload is also the time at which a program file that has been replaced takes over; that one
+     * reloads then. One that cannot is not due again. */
+    if (!m->coming && !m->reexec && m->reload_wanted && reexec_is_due(m) &&
+        manager_would(m, POOL_EVENT_REEXEC) == POOL_ACTION_REEXEC)
+        reexec_ask(m, true);
+    if (!m->coming && !m->reexec && m->reload_wanted)
+        manager_event(m, POOL_EVENT_RELOAD);
+    if (!m->coming && !m->reexec && m->current)
+        manager_event(m, POOL_EVENT_CHECK);
 }
 
 static int on_settle(sd_event_source *source, void *userdata)
 {
     Manager *m = userdata;
+    uint64_t now_usec;
 
     workers_bury(m);
-    settle_coming(m);
+    /* The loop runs on to its end after that; nothing begins any more. */
+    if (m->state != MANAGER_STOPPING && m->state != MANAGER_GONE)
+        settle_coming(m);
     settle_leaving(m);
-    settle_stop(m);
     if (m->state == MANAGER_STOPPING)
+        stop_step(m);
+    if (m->state == MANAGER_STOPPING || m->state == MANAGER_GONE)
         return 0;
-    if (m->current && m->current->template_pid == 0 && !m->coming)
-        reload_recover(m);
-    if (m->reload_wanted && !m->coming)
-        reload_begin(m);
+    settle_next(m);
+    now_usec = clock_monotonic_usec();
+    limits_look(m, now_usec);
     if (m->scale_wanted)
         scale(m);
     if (m->poke_wanted)
         scale_poke(m);
     m->scale_wanted = m->poke_wanted = false;
+    leaving_look(m, now_usec);
     return 0;
 }
 

@@ -30,6 +30,7 @@ static uint32_t first_queue_limit(const Manager *m)
 static void snapshot_pool(Manager *m, StatusPool *p)
 {
     const Generation *g = m->current ? m->current : m->generations;
+    unsigned parked = porter_count(m);
     ScaleCounts c;
 
     scale_count(m, &c);
@@ -60,6 +61,15 @@ static void snapshot_pool(Manager *m, StatusPool *p)
         .absurd_messages = m->absurd_messages,
         .records_dropped = log_dropped(),
         .queue_limit = first_queue_limit(m),
+        .parked = parked,
+        .abandoned = m->abandoned,
+        .read_timeouts = m->read_timeouts,
+        .stopped = m->scripts_stopped,
+        .ended = m->workers_ended,
+        .shed = m->shed,
+        .reloads = m->reloads,
+        .reloads_refused = m->reloads_refused,
+        .emergency_restarts = m->emergency_restarts,
     };
     COPY(p->name, m->options.pool);
     COPY(p->runtime, g ? g->config->runtime : NULL);
@@ -80,7 +90,7 @@ static void snapshot_worker(Worker *w, uint64_t now_usec, StatusWorker *ret)
     };
     ret->started_usec = clock_realtime_usec() - ret->age_usec;
     worker_read_slot(w, now_usec, board);
-    if (w->phase == WORKER_RETIRED && board->state == WORKER_STATE_IDLE)
+    if (!worker_phase_is_capacity(w->phase) && board->state == WORKER_STATE_IDLE)
         board->state = WORKER_STATE_DRAINING;
     if (board->state == WORKER_STATE_RUNNING || board->state == WORKER_STATE_FINISHING)
         ret->request_age_usec = now_usec - MIN(board->request_started_usec, now_usec);
@@ -96,10 +106,8 @@ int snapshot_make(Manager *m)
 
     beat_status(m);
     snapshot_pool(m, &pool);
-    for (const Worker *w = m->workers; w; w = w->next) {
-        pool.protocol_errors += w->slot->protocol_errors;
+    for (const Worker *w = m->workers; w; w = w->next)
         pool.n_workers += !w->for_status;
-    }
     r = buffer_append(&b, &pool, sizeof(pool));
     for (Worker *w = m->workers; w && r == 0; w = w->next) {
         if (w->for_status)

@@ -4,7 +4,6 @@
 #include "base/fd.h"
 #include "link/spec.h"
 #include "log/log.h"
-#include "manager/environment.h"
 #include "manager/spawn.h"
 #include "sandbox/sandbox.h"
 
@@ -28,6 +27,9 @@ typedef struct Heritage {
     const PoolConfig *config;
     Confinement confinement;
 } Heritage;
+
+/* Of the porter, besides listeners: the spec, link, handover, park, repark, slot, journal. */
+#define PORTER_FDS 7
 
 /* For the first calls of a template that is cloned; it has a copy of its own. */
 #define CLONE_STACK_BYTES (256 * 1024)
@@ -97,18 +99,30 @@ _noreturn_ static void child_exec(Heritage *h)
 
 static int make_spec(const Generation *g, const char *const *fd_names)
 {
-    _cleanup_(environment_freep) char **env = environment_make(g->config, &g->setup->ids);
+    const Buffer *setup = &g->setup->spec;
     _cleanup_buffer_ Buffer b = {0};
-    PoolConfig c = *g->config;
-    int r;
+    int r = spec_write_generation(&b, g->number, g->manager->moot, fd_names);
 
-    if (!env)
-        return -ENOMEM;
-    /* It is below the new root: who changes that changes the directory as well. */
-    if (c.chroot)
-        c.chdir = NULL;
-    r = spec_write(&b, &c, g->number, g->manager->moot, fd_names, (const char *const *)env);
+    if (r == 0)
+        r = buffer_append(&b, setup->data, setup->size);
     return r < 0 ? r : fd_make_sealed("fpmd-spec", b.data, b.size);
+}
+
+static Confinement confinement_of(const PoolSetup *setup)
+{
+    const PoolConfig *c = setup->config;
+
+    return (Confinement){
+        .set_ids = !setup->ids.keep,
+        .uid = setup->ids.uid,
+        .gid = setup->ids.gid,
+        .groups = setup->ids.groups,
+        .n_groups = setup->ids.n_groups,
+        .rlimit_files = c->rlimit_files,
+        /* Dumpable for the kernel they stay: that is what lets the template read the call stacks of
+         * its workers. */
+        .rlimit_core = c->process_dumpable ? c->rlimit_core : 0,
+    };
 }
 
 static int cloned_exec(void *heritage)
@@ -164,28 +178,21 @@ static pid_t clone_template(Generation *g, Heritage *h)
 static pid_t fork_template(Generation *g, int spec_fd, int link_peer, int log_fd, int out, int err)
 {
     const Manager *m = g->manager;
-    int fds[4 + LISTENERS_MAX];
+    int fds[5 + LISTENERS_MAX];
     Heritage h = {
         .out = out,
         .err = err,
         .fds = fds,
         .nofile_soft = m->nofile_soft,
         .config = g->config,
-        .confinement = {.set_ids = !g->setup->ids.keep,
-                        .uid = g->setup->ids.uid,
-                        .gid = g->setup->ids.gid,
-                        .groups = g->setup->ids.groups,
-                        .n_groups = g->setup->ids.n_groups,
-                        .rlimit_files = g->config->rlimit_files,
-                        /* Dumpable for the kernel they stay: that is what lets the template read
-                         * the call stacks of its workers. */
-                        .rlimit_core = g->config->process_dumpable ? g->config->rlimit_core : 0},
+        .confinement = confinement_of(g->setup),
     };
     pid_t pid;
 
     fds[h.n_fds++] = spec_fd;
     fds[h.n_fds++] = link_peer;
-    fds[h.n_fds++] = g->handover_peer;
+    fds[h.n_fds++] = m->porter.handover[1];
+    fds[h.n_fds++] = m->porter.park[1];
     fds[h.n_fds++] = log_fd;
     for (size_t i = 0; i < m->listeners.n; i++)
         fds[h.n_fds++] = m->listeners.items[i].fd;
@@ -203,7 +210,7 @@ static pid_t fork_template(Generation *g, int spec_fd, int link_peer, int log_fd
 int spawn_template(Generation *g)
 {
     Manager *m = g->manager;
-    const char *names[4 + LISTENERS_MAX];
+    const char *names[5 + LISTENERS_MAX];
     _cleanup_fd_ int spec_fd = -1, link_peer = -1, log_fd = -1, out = -1, err = -1;
     size_t n = 0;
     int pair[2], r;
@@ -211,6 +218,7 @@ int spawn_template(Generation *g)
 
     names[n++] = "link";
     names[n++] = "handover";
+    names[n++] = "park";
     names[n++] = log_journal_fd() >= 0 ? "journal" : "log";
     for (size_t i = 0; i < m->listeners.n; i++)
         names[n++] = m->listeners.items[i].kind == LISTENER_STATUS ? "status" : "listen";
@@ -245,12 +253,83 @@ int spawn_template(Generation *g)
         goto fail;
     }
     g->template_pid = g->out.pid = g->err.pid = pid;
-    g->handover_peer = fd_close(g->handover_peer);
     return 0;
 
 fail:
     log_error("Cannot start the runtime %s: %s", g->config->runtime, strerror(-r));
     return r;
+}
+
+void spawn_porter_path(const Manager *m, char *path, size_t size)
+{
+    snprintf(path, size, "%s/fpmd-porter", m->options.libexec_dir);
+}
+
+/* It needs nothing of the pool file but these, and no environment: what is not there is no secret
+ * to keep. The spec's fd or -errno. */
+static int make_porter_spec(const Manager *m, const PoolConfig *c, const char *const *fd_names)
+{
+    static const char *const no_env[] = {NULL};
+    _cleanup_buffer_ Buffer b = {0};
+    const PoolConfig part = {.name = c->name,
+                             .runtime = c->runtime,
+                             .log_level = c->log_level,
+                             .allowed_clients = c->allowed_clients,
+                             .n_allowed_clients = c->n_allowed_clients};
+    int r = spec_write(&b, &part, 0, m->moot, fd_names, no_env);
+
+    return r < 0 ? r : fd_make_sealed("fpmd-porter-spec", b.data, b.size);
+}
+
+pid_t spawn_porter(Manager *m, const PoolSetup *setup, int link_peer, int out, int err)
+{
+    const char *names[PORTER_FDS + LISTENERS_MAX];
+    int fds[PORTER_FDS + LISTENERS_MAX];
+    _cleanup_fd_ int spec_fd = -1, log_fd = -1;
+    Heritage h = {
+        .out = out,
+        .err = err,
+        .fds = fds,
+        .nofile_soft = m->nofile_hard, /* it holds connections of all workers */
+        .config = setup->config,
+        .confinement = confinement_of(setup),
+    };
+    size_t n = 0;
+    pid_t pid;
+
+    h.confinement.rlimit_files = RLIMIT_KEEP;
+    h.confinement.rlimit_core = 0;
+    log_fd = log_journal_fd() >= 0 ? log_open_journal() : fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+    if (log_fd < 0)
+        return log_fd == -1 ? -errno : log_fd;
+    h.n_fds = 1; /* the spec, see below */
+
+#define GIVE(name, fd)                                                                             \
+    do {                                                                                           \
+        names[n++] = (name);                                                                       \
+        fds[h.n_fds++] = (fd);                                                                     \
+    } while (0)
+    GIVE("link", link_peer);
+    GIVE("handover", m->porter.handover[0]);
+    GIVE("park", m->porter.park[0]);
+    GIVE("repark", m->porter.park[1]);
+    GIVE("slot", m->porter.slot_fd);
+    GIVE(log_journal_fd() >= 0 ? "journal" : "log", log_fd);
+    for (size_t i = 0; i < m->listeners.n; i++)
+        if (m->listeners.items[i].kind != LISTENER_STATUS)
+            GIVE("listen", m->listeners.items[i].fd);
+#undef GIVE
+    names[n] = NULL;
+    spec_fd = make_porter_spec(m, setup->config, names);
+    if (spec_fd < 0)
+        return TAKE_FD(spec_fd);
+    fds[0] = spec_fd;
+    memset(h.title_room, ' ', sizeof(h.title_room) - 1);
+    spawn_porter_path(m, h.path, sizeof(h.path));
+    pid = fork();
+    if (pid == 0)
+        child_exec(&h);
+    return pid < 0 ? -errno : pid;
 }
 
 pid_t spawn_child(void (*f)(int fd, void *userdata), void *userdata, int *ret_fd)

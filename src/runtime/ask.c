@@ -2,7 +2,6 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
-#include "link/message.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -22,23 +21,74 @@ static struct {
     uint64_t second_usec;
     unsigned n_asked; /* since then */
     int last_fd;
+    bool told_to_leave, draining;
 } ask = {.life_line = -1, .last_fd = -1};
 
-void ask_init(int life_line)
+void ask_init(int life_line, bool draining)
 {
     ask.life_line = life_line;
     ask.pid = getpid();
+    ask.told_to_leave = false;
+    ask.draining = draining;
 }
 
-int ask_discard(void)
+bool ask_told_to_leave(void)
+{
+    return ask.told_to_leave;
+}
+
+bool ask_is_draining(void)
+{
+    return ask.draining;
+}
+
+static void take_order(const LinkMessage *m)
+{
+    if (m->type == LINK_LEAVE)
+        ask.told_to_leave = true;
+    else if (m->type == LINK_DRAIN)
+        ask.draining = true;
+}
+
+int ask_read_orders(void)
 {
     LinkMessage m;
     int r;
 
-    do
+    do {
         r = link_receive(ask.life_line, MSG_DONTWAIT, &m, NULL, 0, NULL, NULL);
-    while (r > 0 || r == -EBADMSG);
+        if (r > 0)
+            take_order(&m);
+    } while (r > 0 || r == -EBADMSG);
     return r == -EAGAIN ? 0 : -EPIPE;
+}
+
+static bool is_ours(void)
+{
+    return ask.life_line >= 0 && getpid() == ask.pid;
+}
+
+/* The manager's end has room for these rare messages, or it will not read them anyway. */
+static int tell(LinkType type, uint32_t flags)
+{
+    struct pollfd p = {.fd = ask.life_line, .events = POLLOUT};
+    LinkMessage m = {.type = type, .flags = flags};
+
+    if (!is_ours())
+        return -EPIPE;
+    if (poll(&p, 1, 0) < 1)
+        return -EAGAIN;
+    return link_send(ask.life_line, &m, NULL, 0);
+}
+
+int ask_renew(void)
+{
+    return tell(LINK_RENEW, 0);
+}
+
+int ask_leaving(LinkLeaving why)
+{
+    return tell(LINK_LEAVING, (uint32_t)why);
 }
 
 /* Waits for one of events until end_usec. 0, -ETIMEDOUT or -errno. */
@@ -80,6 +130,7 @@ static int wait_for_answer(uint64_t end_usec)
             return r;
         if (m.type == LINK_STATUS && n_fds == 1)
             return fd;
+        take_order(&m);
         if (n_fds == 1)
             fd_close(fd);
     }
@@ -101,10 +152,10 @@ int ask_status(void)
     uint64_t now_usec = clock_monotonic_usec();
     int r, fd;
 
-    if (ask.life_line < 0 || getpid() != ask.pid)
+    if (!is_ours())
         return -EPIPE;
     /* An answer that came too late for an earlier question. */
-    r = ask_discard();
+    r = ask_read_orders();
     if (r < 0)
         return r;
     if (may_ask(now_usec)) {

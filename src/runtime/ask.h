@@ -1,13 +1,16 @@
 #pragma once
 
 /*
- * What a worker may ask its manager, over its own life line. One question at a time.
+ * The life line of a worker: what the manager tells it, and what it may ask. One question at a
+ * time; orders that arrive while an answer is awaited are kept.
  */
 
 #include "base/macro.h"
+#include "link/message.h"
 
-/** The life line of this process; called once, before requests are served. */
-void ask_init(int life_line);
+/** The life line of this process; called once, before requests are served. draining: as if DRAIN
+ * had come already. */
+void ask_init(int life_line, bool draining);
 
 /**
  * Asks for the state of the pool and waits at most a second. Returns a sealed memfd for
@@ -16,8 +19,19 @@ void ask_init(int life_line);
  */
 int ask_status(void);
 
-/**
- * Throws away what waits on the life line: an answer that came too late. 0; -EPIPE when the line
- * has ended, which tells the worker to leave.
- */
-int ask_discard(void);
+/** Says that the generation should be replaced. Does not wait. 0 or -errno; -EPIPE in a process
+ * that a script has forked. */
+int ask_renew(void);
+
+/** Says that the worker leaves on its own after what it does now. Does not wait. 0 or -errno. */
+int ask_leaving(LinkLeaving why);
+
+/** Takes what waits on the life line: orders, and answers that came too late. 0; -EPIPE when the
+ * line has ended. */
+int ask_read_orders(void);
+
+/** LINK_LEAVE has been read. */
+bool ask_told_to_leave(void);
+
+/** The pool is about to leave: pings shall say so (LINK_DRAIN). */
+bool ask_is_draining(void);

@@ -24,6 +24,13 @@ ConnectionShared *connection_shared_new(BoardSlot *slot, unsigned max_connection
 ConnectionShared *connection_shared_free(ConnectionShared *s);
 DEFINE_CLEANUP(ConnectionShared, connection_shared_free)
 
+/** How long a peer may be silent in the body of a request; 0: as long as it likes. */
+void connection_shared_set_read_timeout(ConnectionShared *s, uint64_t timeout_usec);
+
+/** A connection was taken from a listener of the pool. The slot has it with the next
+ * connection_new(). */
+void connection_shared_count_accepted(ConnectionShared *s);
+
 /** In the child of a fork that a script made: nothing of the worker's is touched any more, neither
  * connections nor slot. */
 void connection_shared_disown(ConnectionShared *s);
@@ -44,12 +51,27 @@ Connection *connection_free(Connection *c);
 
 int connection_fd(const Connection *c);
 
+/** It has carried a request in another worker. */
+void connection_mark_served(Connection *c);
+
 /** It came on a socket of pm.status_listen: request_is_for_status() of its requests is true. */
 void connection_mark_status(Connection *c);
 
 /** Reads what is there without waiting and goes as far as the end of the head; answers GET_VALUES
  * and what needs no program. */
 ConnectionOutcome connection_receive(Connection *c, uint64_t now_usec);
+
+/** The peer was silent for too long in the head of a request: answers 408 when the request has
+ * begun. CONNECTION_LINGER or CONNECTION_CLOSED. */
+ConnectionOutcome connection_time_out(Connection *c);
+
+/** One poll(2): whether the peer has closed the connection. Only unix sockets show it; false on
+ * TCP, unless the peer has reset it. */
+bool connection_is_gone(const Connection *c);
+
+/** Instead of connection_request(): nobody waits for the answer. Counts it; the connection is to be
+ * freed. */
+void connection_abandon(Connection *c);
 
 /** The request of CONNECTION_REQUEST. The scoreboard says RUNNING from here on. */
 Request *connection_request(Connection *c, uint64_t now_usec);

@@ -1,9 +1,9 @@
 #pragma once
 
 /*
- * What connection.c, answer.c, request.c and output.c share. Several connections are held by one
- * worker but one request runs at a time, so the large buffers, the Request and the PARAMS arena
- * exist once; a connection at rest costs a few hundred bytes.
+ * What connection.c, head.c, exchange.c, answer.c, request.c and output.c share. Several
+ * connections are held by one worker but one request runs at a time, so the large buffers, the
+ * Request and the PARAMS arena exist once; a connection at rest costs a few hundred bytes.
  */
 
 #include "base/buffer.h"
@@ -54,8 +54,9 @@ struct Request {
     const uint8_t *body; /* the rest of the last piece, in the input buffer */
     size_t body_size;
     unsigned body_type;
-    bool aborted; /* ABORT_REQUEST came */
-    bool gone;    /* the peer is not there any more */
+    bool aborted;   /* ABORT_REQUEST came */
+    bool gone;      /* the peer is not there any more */
+    bool timed_out; /* it sends no more of the body, and has its answer */
     bool finished;
     bool used_stdout, used_stderr;
     uint32_t status;
@@ -66,8 +67,10 @@ struct Request {
 struct ConnectionShared {
     BoardSlot *slot;
     unsigned max_connections, max_requests;
-    unsigned n_reading;      /* connections with an incomplete head */
-    Connection *input_owner; /* whose bytes are in input[], or NULL */
+    uint64_t read_timeout_usec; /* 0: none */
+    uint64_t accepted;          /* for the slot, with the next connection */
+    unsigned n_reading;         /* connections with an incomplete head */
+    Connection *input_owner;    /* whose bytes are in input[], or NULL */
     size_t input_pos, input_end;
     FcgiParams spare; /* an arena that waits for the next head */
     Request request;
@@ -91,6 +94,24 @@ struct Connection {
     FcgiParams values; /* names of a GET_VALUES being read */
     Buffer stash; /* unread bytes of a complete head's request, while another one has input[] */
 };
+
+/** What the slot says when no request runs. */
+uint32_t connection_resting_state(const ConnectionShared *s);
+
+/** A head has begun or is no longer read; the slot follows at the next commit. */
+void connection_set_reading(Connection *c, bool on);
+
+/** The PARAMS are not needed any more; a small arena is kept for the next head. */
+void connection_give_back_params(Connection *c);
+
+/** Goes through the bytes in input[] as far as the end of a head. */
+ConnectionOutcome connection_process(Connection *c);
+
+/**
+ * Says the end and waits for the peer's: an answer must not be lost by our close(2) while bytes of
+ * the peer's own are unread (unix(7) and TCP reset the connection then).
+ */
+ConnectionOutcome connection_linger(Connection *c);
 
 /** Makes input[] this connection's. */
 void connection_claim_input(Connection *c);

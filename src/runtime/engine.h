@@ -5,20 +5,25 @@
  * one thread.
  */
 
+#include "board/slot.h"
 #include "link/spec.h"
 #include "runtime/request.h"
+
+/* What became of the start of a language. */
+typedef struct EngineReport {
+    const char *version; /* "PHP 8.2.36", static or kept */
+    char *reason;       /* why it cannot start, or what it has to do without; the caller frees it */
+    unsigned n_missing; /* parts (extensions) that were asked for and could not be loaded */
+} EngineReport;
 
 typedef struct Engine {
     const char *name; /* "php" */
 
-    /**
-     * In the template, once, before any fork: starts the language. 0, or -errno with *ret_reason, a
-     * text that says why and that the caller frees. *ret_version: "PHP 8.2.36", static or kept.
-     */
-    int (*start)(const RuntimeSpec *spec, char **ret_reason, const char **ret_version);
+    /** In the template, once, before any fork: starts the language. 0 or -errno. */
+    int (*start)(const RuntimeSpec *spec, EngineReport *ret);
 
-    /** In each worker after the fork, confined already. 0 or -errno. */
-    int (*worker_start)(const RuntimeSpec *spec);
+    /** In each worker after the fork, confined already; slot is the worker's own. 0 or -errno. */
+    int (*worker_start)(const RuntimeSpec *spec, BoardSlot *slot);
 
     /**
      * Runs one request to its very end; the caller sends END_REQUEST if request_finish() was not

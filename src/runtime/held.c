@@ -1,22 +1,34 @@
 #include "runtime/held.h"
 
 #include "log/log.h"
+#include "runtime/park.h"
 
 #include <errno.h>
 #include <string.h>
 #include <sys/epoll.h>
 
-/* A head must be complete, and a lingering peer gone, within this time. */
-#define HEAD_LIMIT_USEC   (60 * USEC_PER_SEC)
+/* A lingering peer must be gone within this time. */
 #define LINGER_LIMIT_USEC (5 * USEC_PER_SEC)
-/* Both, for a worker that wants to leave. */
-#define LEAVE_LIMIT_USEC (5 * USEC_PER_SEC)
+/* So long the first request may take to arrive on a connection that a leaving worker has. */
+#define FRESH_LIMIT_USEC (5 * USEC_PER_SEC)
 
 void held_release(Held *h, Source *source)
 {
     /* Closing the only descriptor of an open file takes it out of the epoll as well. */
     source->connection = connection_free(source->connection);
     h->n--;
+}
+
+int held_park(Held *h, Source *source)
+{
+    int r = h->park_fd < 0 ? -EBADF : park(h->park_fd, source->connection);
+
+    if (r < 0)
+        return r;
+    /* The porter has the same open file: closing our descriptor would not take it out. */
+    epoll_ctl(h->epoll_fd, EPOLL_CTL_DEL, source->fd, NULL);
+    held_release(h, source);
+    return 0;
 }
 
 static Source *free_place(Held *h)
@@ -32,7 +44,8 @@ static Source *free_place(Held *h)
                            connection_last_active_usec(oldest->connection))
             oldest = source;
     }
-    held_release(h, oldest);
+    if (held_park(h, oldest) < 0)
+        held_release(h, oldest);
     return oldest;
 }
 
@@ -64,17 +77,19 @@ bool held_is_timed(const Held *h)
     return false;
 }
 
-bool held_is_overdue(const Source *source, uint64_t leaving_since_usec, uint64_t now_usec)
+bool held_is_overdue(const Source *source, const HeldLimits *limits, uint64_t now_usec)
 {
-    bool leaving = leaving_since_usec > 0;
+    const Connection *c = source->connection;
 
-    if (leaving && now_usec - leaving_since_usec >= LEAVE_LIMIT_USEC)
-        return true;
     if (source->lingering_since_usec > 0)
         return now_usec - source->lingering_since_usec >= LINGER_LIMIT_USEC;
-    /* A connection that has not carried a request yet is about to: only a kept one is closed
-     * between requests. */
-    if (connection_is_idle(source->connection))
-        return leaving && connection_has_served(source->connection);
-    return now_usec - connection_last_active_usec(source->connection) >= HEAD_LIMIT_USEC;
+    if (connection_is_idle(c)) {
+        if (limits->closing_since_usec == 0)
+            return false;
+        /* One that has not carried a request yet is about to. */
+        return connection_has_served(c) ||
+               now_usec - limits->closing_since_usec >= FRESH_LIMIT_USEC;
+    }
+    return limits->read_timeout_usec > 0 &&
+           now_usec - connection_last_active_usec(c) >= limits->read_timeout_usec;
 }

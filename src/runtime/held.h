@@ -29,9 +29,16 @@ typedef struct Source {
 
 typedef struct Held {
     int epoll_fd; /* borrowed */
+    int park_fd;  /* borrowed; -1: connections cannot be given away */
     unsigned n;
     Source places[HELD_MAX];
 } Held;
+
+/* Times of the held connections. */
+typedef struct HeldLimits {
+    uint64_t read_timeout_usec;  /* without a byte of an incomplete head; 0: none */
+    uint64_t closing_since_usec; /* connections at rest are closed since then; 0: they may stay */
+} HeldLimits;
 
 /** Takes the connection; it is closed when the epoll does not take it. */
 void held_add(Held *h, Connection *connection, uint64_t lingering_since_usec);
@@ -45,9 +52,10 @@ bool held_is_timed(const Held *h);
 /** Closes the connection of a place and frees the place. */
 void held_release(Held *h, Source *source);
 
-/**
- * Whether the time of a held connection is over: no answer is due on it, or it never became a
- * request. leaving_since_usec: when the worker was told to leave, 0: it was not; idle connections
- * are overdue then.
- */
-bool held_is_overdue(const Source *source, uint64_t leaving_since_usec, uint64_t now_usec);
+/** Gives the connection of a place to the porter and frees the place. 0 or a negative errno of
+ * park(). */
+int held_park(Held *h, Source *source);
+
+/** Whether the time of a held connection is over: no answer is due on it, or it never became a
+ * request. */
+bool held_is_overdue(const Source *source, const HeldLimits *limits, uint64_t now_usec);

@@ -1,9 +1,9 @@
 #include "base/exit_status.h"
 #include "base/fd.h"
+#include "base/title.h"
 #include "log/log.h"
 #include "runtime/engine.h"
 #include "runtime/template.h"
-#include "runtime/title.h"
 
 #include <errno.h>
 #include <fcntl.h>

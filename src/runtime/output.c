@@ -1,5 +1,7 @@
 #include "runtime/connection_private.h"
 
+#include "runtime/canned.h"
+
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -57,6 +59,8 @@ int output_flush(Output *o, int fd, int flags)
     size_t done = 0;
     int r = 0;
 
+    if (o->used > 0 && !canned_speak())
+        r = -EPIPE;
     close_record(o);
     while (done < o->used && r == 0) {
         ssize_t sent = send(fd, o->data + done, o->used - done, MSG_NOSIGNAL | flags);
@@ -77,6 +81,8 @@ static int send_direct(Output *o, int fd, unsigned type, unsigned request_id, co
     uint8_t headers[DIRECT_RECORD_BATCH][FCGI_HEADER_SIZE];
     struct iovec v[1 + 2 * DIRECT_RECORD_BATCH];
 
+    if (!canned_speak())
+        return -EPIPE;
     close_record(o);
     while (n > 0) {
         size_t n_v = 0;

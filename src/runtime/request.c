@@ -1,6 +1,11 @@
 #include "runtime/connection_private.h"
 
+#include "base/clock.h"
+#include "runtime/canned.h"
+
 #include <errno.h>
+#include <limits.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -75,15 +80,66 @@ static int take_event(Request *r)
     return 1;
 }
 
+/* connection_fill(), but -ETIMEDOUT when no byte comes in time. */
+static ssize_t fill_in_time(Connection *c, uint64_t timeout_usec)
+{
+    struct pollfd p = {.fd = c->fd, .events = POLLIN};
+    uint64_t begin_usec = 0;
+
+    for (;;) {
+        ssize_t n = connection_fill(c, MSG_DONTWAIT);
+        uint64_t now_usec;
+
+        if (n != -EAGAIN)
+            return n;
+        now_usec = clock_monotonic_usec();
+        if (begin_usec == 0)
+            begin_usec = now_usec;
+        if (now_usec - begin_usec >= timeout_usec)
+            return -ETIMEDOUT;
+        poll(&p, 1,
+             (int)MIN((begin_usec + timeout_usec - now_usec) / USEC_PER_MSEC + 1,
+                      (uint64_t)INT_MAX));
+    }
+}
+
+/* The rest of the body does not come: nothing but this answer is due. */
+static void time_out(Request *r)
+{
+    BoardSlot *slot = r->shared->slot;
+
+    r->timed_out = true;
+    r->finished = true;
+    output_reset(&r->shared->output);
+    if (canned_send(408) == 0)
+        r->status = 408;
+    else
+        r->gone = true; /* half an answer has gone out: its end must not look like a whole one */
+    board_begin(slot);
+    slot->read_timeouts++;
+    board_commit(slot);
+}
+
 /* Waits for more bytes of the body. 0 or -EPIPE. */
 static int wait_for_body(Request *r)
 {
+    Connection *c = r->connection;
+    uint64_t timeout_usec = r->shared->read_timeout_usec;
+    ssize_t n;
+
     publish_bytes(r);
-    if (connection_fill(r->connection, 0) <= 0) {
+    /* Connections for the status have a limit of their own in the socket. */
+    if (timeout_usec == 0 || c->for_status)
+        n = connection_fill(c, 0);
+    else
+        n = fill_in_time(c, timeout_usec);
+    if (n > 0)
+        return 0;
+    if (n == -ETIMEDOUT)
+        time_out(r);
+    else
         r->gone = true;
-        return -EPIPE;
-    }
-    return 0;
+    return -EPIPE;
 }
 
 static size_t take_body(Request *r, uint8_t *buffer, size_t n)
@@ -196,8 +252,10 @@ int request_end_output(Request *r, uint32_t app_status)
     size_t n = 0;
 
     r->finished = true;
-    if (r->gone)
+    if (r->gone) {
+        canned_end();
         return -EPIPE;
+    }
     if (r->aborted) {
         output_reset(o); /* nobody wants the answer, only its end (section 5.4) */
     } else {
@@ -210,11 +268,10 @@ int request_end_output(Request *r, uint32_t app_status)
     }
     fcgi_put_end_request(tail + n, id, app_status, FCGI_REQUEST_COMPLETE);
     output_tail(o, tail, n + FCGI_END_REQUEST_SIZE);
-    if (output_flush(o, r->connection->fd, 0) < 0) {
+    if (output_flush(o, r->connection->fd, 0) < 0)
         r->gone = true;
-        return -EPIPE;
-    }
-    return 0;
+    canned_end();
+    return r->gone ? -EPIPE : 0;
 }
 
 int request_finish(Request *r, uint32_t app_status)
@@ -240,12 +297,30 @@ int request_finish(Request *r, uint32_t app_status)
 
 bool request_aborted(const Request *r)
 {
-    return r->aborted || r->gone;
+    return r->aborted || r->gone || r->timed_out;
+}
+
+bool request_timed_out(const Request *r)
+{
+    return r->timed_out;
 }
 
 bool request_started_output(const Request *r)
 {
     return r->used_stdout || r->used_stderr;
+}
+
+bool request_sent_output(const Request *r)
+{
+    return !canned_is_possible();
+}
+
+void request_discard_output(Request *r)
+{
+    output_reset(&r->shared->output);
+    r->bytes_out = 0;
+    if (!request_sent_output(r))
+        r->used_stdout = r->used_stderr = false;
 }
 
 void request_note_script(Request *r, const char *script)
@@ -271,6 +346,15 @@ void request_note_use(Request *r, uint64_t cpu_usec, uint64_t memory_peak_bytes)
 {
     r->cpu_usec = cpu_usec;
     r->memory_peak_bytes = memory_peak_bytes;
+}
+
+void request_note_ping(Request *r)
+{
+    BoardSlot *slot = r->shared->slot;
+
+    board_begin(slot);
+    slot->pings++;
+    board_commit(slot);
 }
 
 void request_note_status(Request *r, unsigned http_status)

@@ -49,8 +49,19 @@ int request_finish(Request *r, uint32_t app_status);
 /** True once the peer is known to be gone or has sent ABORT_REQUEST. Makes no system call. */
 bool request_aborted(const Request *r);
 
+/** True when the peer sent nothing for request_read_timeout while its body was read. It has got a
+ * 408 if nothing had been sent before; request_aborted() is true as well. */
+bool request_timed_out(const Request *r);
+
 /** True after any byte of STDOUT or STDERR has been handed over. */
 bool request_started_output(const Request *r);
+
+/** True once bytes have left the process (or are about to) since the request began: it can no
+ * longer get another answer. Async-signal-safe. */
+bool request_sent_output(const Request *r);
+
+/** Drops what was handed over and has not been sent, to put another answer in its place. */
+void request_discard_output(Request *r);
 
 /* What the request tells the scoreboard. */
 void request_note_script(Request *r, const char *script);
@@ -58,6 +69,8 @@ void request_note_script(Request *r, const char *script);
 void request_note_name(Request *r, const char *name, const char *user);
 /** What the request took; shown once it has ended. */
 void request_note_use(Request *r, uint64_t cpu_usec, uint64_t memory_peak_bytes);
+/** It asks for the ping page, not for work. */
+void request_note_ping(Request *r);
 void request_note_status(Request *r, unsigned http_status);
 
 /** What the scoreboard says about this worker; see board_read(). */

@@ -1,64 +1,29 @@
 #include "runtime/serve.h"
 
 #include "base/clock.h"
-#include "base/exit_status.h"
 #include "base/fd.h"
 #include "link/message.h"
 #include "log/log.h"
 #include "runtime/accept.h"
 #include "runtime/ask.h"
-#include "runtime/complain.h"
-#include "runtime/connection.h"
-#include "runtime/held.h"
+#include "runtime/memory.h"
+#include "runtime/serve_private.h"
 
 #include <errno.h>
 #include <poll.h>
-#include <pthread.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
-/* A fresh connection is waited for this long before it is held: the web server writes at once. */
-#define FRESH_WAIT_MSEC 2
 /* After so many other connections a held one that has bytes has its turn. */
-#define HELD_TURN         4
-#define LEAVING_WAIT_MSEC 100
-#define SWEEP_MSEC        1000
-
-typedef struct Serve {
-    const RuntimeSpec *spec;
-    const Engine *engine;
-    BoardSlot *slot;
-    bool for_status; /* on the listeners of pm.status_listen only */
-    ConnectionShared *shared;
-    int epoll_fd;
-    Source *fixed;
-    size_t n_fixed;
-    Held held;
-    bool timed; /* the time of a held connection is limited */
-    uint64_t swept_usec;
-    unsigned passed_over; /* times that a held connection with bytes waited for others */
-    uint64_t requests;
-    uint64_t leaving_since_usec;
-    bool leaving;
-} Serve;
+#define HELD_TURN  4
+#define SWEEP_MSEC 1000
 
 /* Written by the handler: a flag would be seen only after the next event. Blocking the signals
  * instead is no way, programs that scripts start would inherit it. */
 static int leave_fd = -1;
-
-/* A script may fork, by FFI for example; its child shares our sockets and our slot. */
-static ConnectionShared *shared_by_forks;
-static bool is_fork;
-
-static void on_fork_child(void)
-{
-    is_fork = true;
-    connection_shared_disown(shared_by_forks);
-}
 
 static void on_signal(int number)
 {
@@ -68,92 +33,14 @@ static void on_signal(int number)
     errno = error;
 }
 
-/* ---- requests ---- */
-
-static void leave(Serve *s)
-{
-    if (s->leaving)
-        return;
-    s->leaving = true;
-    s->leaving_since_usec = clock_monotonic_usec();
-    for (size_t i = 0; i < s->n_fixed; i++)
-        if (s->fixed[i].kind != SOURCE_LIFE_LINE && s->fixed[i].kind != SOURCE_SIGNAL)
-            epoll_ctl(s->epoll_fd, EPOLL_CTL_DEL, s->fixed[i].fd, NULL);
-}
-
-/* *now_usec is when the request begins, and then when it has ended: the clock is read once per
- * request. */
-static ConnectionOutcome run_request(Serve *s, Connection *connection, uint64_t *now_usec)
-{
-    Request *request = connection_request(connection, *now_usec);
-    int status = s->engine->run(request);
-
-    if (is_fork)
-        _exit(status < 0 ? EXIT_STATUS_FAILURE : status & 0xff);
-    s->requests++;
-    if (status < 0 || (s->spec->max_requests > 0 && s->requests >= s->spec->max_requests))
-        leave(s);
-    *now_usec = clock_monotonic_usec();
-    return connection_end(connection, status < 0 ? 255 : (uint32_t)status, !s->leaving, *now_usec);
-}
-
-/* Goes as far as the bytes that are there allow. */
-static ConnectionOutcome advance(Serve *s, Connection *connection, uint64_t now_usec)
-{
-    ConnectionOutcome outcome = connection_receive(connection, now_usec);
-
-    while (outcome == CONNECTION_REQUEST)
-        outcome = run_request(s, connection, &now_usec);
-    if (outcome == CONNECTION_CLOSED && connection_error(connection))
-        complain_broken(connection_error(connection));
-    return outcome;
-}
-
-static void serve_fresh(Serve *s, int fd)
-{
-    uint64_t now_usec = clock_monotonic_usec();
-    Connection *connection = connection_new(s->shared, fd, now_usec);
-    ConnectionOutcome outcome;
-
-    if (!connection) {
-        log_error("Not enough memory for a connection, closing it");
-        return;
-    }
-    if (s->for_status)
-        connection_mark_status(connection);
-    outcome = advance(s, connection, now_usec);
-    if (outcome == CONNECTION_WAIT && connection_is_idle(connection)) {
-        struct pollfd p = {.fd = fd, .events = POLLIN};
-
-        if (!s->leaving && poll(&p, 1, FRESH_WAIT_MSEC) > 0)
-            outcome = advance(s, connection, clock_monotonic_usec());
-    }
-    if (outcome == CONNECTION_WAIT || outcome == CONNECTION_LINGER) {
-        s->timed |= outcome == CONNECTION_LINGER || !connection_is_idle(connection);
-        held_add(&s->held, connection, outcome == CONNECTION_LINGER ? clock_monotonic_usec() : 0);
-    } else
-        connection_free(connection);
-}
-
-static void on_held(Serve *s, Source *source)
-{
-    ConnectionOutcome outcome;
-
-    if (!source->connection) /* released by an earlier event of the same round */
-        return;
-    outcome = advance(s, source->connection, clock_monotonic_usec());
-    if (outcome == CONNECTION_CLOSED)
-        held_release(&s->held, source);
-    else if (outcome == CONNECTION_LINGER && source->lingering_since_usec == 0)
-        source->lingering_since_usec = clock_monotonic_usec();
-}
-
 static void on_listener(Serve *s, int listen_fd)
 {
     int fd = accept_client(s->spec, listen_fd);
 
+    if ((fd >= 0 || fd == -EACCES) && !s->for_status)
+        connection_shared_count_accepted(s->shared);
     if (fd >= 0) {
-        serve_fresh(s, fd);
+        turn_fresh(s, fd, 0);
         return;
     }
     /* EAGAIN: another worker was faster. The rest of accept(2)'s list concerns one connection,
@@ -164,64 +51,64 @@ static void on_listener(Serve *s, int listen_fd)
     }
 }
 
-static void on_handover(Serve *s, int fd)
+bool serve_handover(Serve *s)
 {
     LinkMessage m;
     int fds[1];
     size_t n_fds = 0;
+    int r = link_receive(s->spec->handover_fd, MSG_DONTWAIT, &m, fds, 1, &n_fds, NULL);
 
+    if (r == 0) {
+        /* Neither manager nor porter is there: the life line says so too. */
+        s->handover_ended = true;
+        epoll_ctl(s->epoll_fd, EPOLL_CTL_DEL, s->spec->handover_fd, NULL);
+    }
     /* Several workers share this socket: another one may have taken the message. */
-    if (link_receive(fd, MSG_DONTWAIT, &m, fds, 1, &n_fds, NULL) <= 0)
-        return;
-    for (size_t i = 0; i < n_fds; i++)
-        serve_fresh(s, fds[i]);
+    if (r <= 0)
+        return false;
+    if (m.type == LINK_SERVE && n_fds == 1)
+        turn_fresh(s, TAKE_FD(fds[0]), m.flags);
+    if (n_fds == 1)
+        fd_close(fds[0]);
     if (m.type == LINK_POKE)
-        for (size_t i = 0; i < s->n_fixed && !s->leaving; i++)
+        for (size_t i = 0; i < s->n_fixed && s->phase == SERVE_STAYING; i++)
             if (s->fixed[i].kind == SOURCE_LISTENER)
                 on_listener(s, s->fixed[i].fd);
+    return true;
 }
 
-static void sweep_held(Serve *s, uint64_t now_usec)
+static void on_life_line(Serve *s, const Source *source)
 {
-    for (size_t i = 0; i < HELD_MAX; i++) {
-        Source *source = &s->held.places[i];
+    int r = ask_read_orders();
 
-        /* Bytes that have arrived count as a request: they are looked at before the connection is
-         * given up. */
-        if (source->connection && s->leaving)
-            on_held(s, source);
-        if (source->connection && held_is_overdue(source, s->leaving_since_usec, now_usec))
-            held_release(&s->held, source);
-    }
-}
-
-static void on_end(Serve *s, const Source *source)
-{
-    leave(s);
-    epoll_ctl(s->epoll_fd, EPOLL_CTL_DEL, source->fd, NULL);
+    if (ask_told_to_leave())
+        leave(s);
+    else if (r < 0)
+        leave_at_end(s);
+    if (r < 0)
+        epoll_ctl(s->epoll_fd, EPOLL_CTL_DEL, source->fd, NULL);
 }
 
 static void dispatch(Serve *s, Source *source)
 {
     switch (source->kind) {
     case SOURCE_LISTENER:
-        if (!s->leaving)
+        if (s->phase == SERVE_STAYING)
             on_listener(s, source->fd);
         break;
     case SOURCE_HANDOVER:
-        if (!s->leaving)
-            on_handover(s, source->fd);
+        if (s->phase == SERVE_STAYING || s->pool_ends)
+            serve_handover(s);
         break;
     case SOURCE_LIFE_LINE:
-        /* Not at its end: an answer that came after we had given it up. */
-        if (ask_discard() < 0)
-            on_end(s, source);
+        on_life_line(s, source);
         break;
     case SOURCE_SIGNAL:
-        on_end(s, source);
+        leave(s);
+        epoll_ctl(s->epoll_fd, EPOLL_CTL_DEL, source->fd, NULL);
         break;
     case SOURCE_HELD:
-        on_held(s, source);
+        turn_held(s, source);
         break;
     }
 }
@@ -235,12 +122,45 @@ static int add_fixed(Serve *s, SourceKind kind, int fd, uint32_t events)
     return epoll_ctl(s->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
 }
 
-static int serve_set_up(Serve *s, int life_line)
+/* The process at the other end of the life line, as the kernel knows it. */
+static int learn_manager(Serve *s)
+{
+    struct ucred peer;
+    socklen_t size = sizeof(peer);
+
+    if (getsockopt(s->life_line, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
+        return -errno;
+    s->manager_pid = peer.pid;
+    return 0;
+}
+
+static int watch_sources(Serve *s)
+{
+    const int *listeners = s->for_status ? s->spec->status_fds : s->spec->listen_fds;
+    size_t n_listeners = s->for_status ? s->spec->n_status_fds : s->spec->n_listen_fds;
+    int r;
+
+    s->fixed = calloc(n_listeners + 3, sizeof(Source));
+    if (!s->fixed)
+        return -ENOMEM;
+    s->epoll_fd = s->held.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    if (s->epoll_fd < 0)
+        return -errno;
+    r = add_fixed(s, SOURCE_LIFE_LINE, s->life_line, EPOLLIN);
+    if (r == 0)
+        r = add_fixed(s, SOURCE_SIGNAL, leave_fd, EPOLLIN);
+    /* Who waits there wants a worker of the pool's listeners. */
+    if (r == 0 && !s->for_status)
+        r = add_fixed(s, SOURCE_HANDOVER, s->spec->handover_fd, EPOLLIN | EPOLLEXCLUSIVE);
+    for (size_t i = 0; r == 0 && i < n_listeners; i++)
+        r = add_fixed(s, SOURCE_LISTENER, listeners[i], EPOLLIN | EPOLLEXCLUSIVE);
+    return r;
+}
+
+static int serve_set_up(Serve *s)
 {
     struct sigaction action = {.sa_handler = on_signal};
     LinkMessage ready = {.type = LINK_READY};
-    const int *listeners = s->for_status ? s->spec->status_fds : s->spec->listen_fds;
-    size_t n_listeners = s->for_status ? s->spec->n_status_fds : s->spec->n_listen_fds;
     int r;
 
     leave_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -249,25 +169,19 @@ static int serve_set_up(Serve *s, int life_line)
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGQUIT, &action, NULL);
 
-    s->fixed = calloc(n_listeners + 3, sizeof(Source));
     s->shared = connection_shared_new(s->slot, HELD_MAX, 1);
-    if (!s->fixed || !s->shared)
+    if (!s->shared)
         return -ENOMEM;
-    shared_by_forks = s->shared;
-    r = -pthread_atfork(NULL, NULL, on_fork_child);
-    if (r < 0)
-        return r;
-    s->epoll_fd = s->held.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    if (s->epoll_fd < 0)
-        return -errno;
-    r = add_fixed(s, SOURCE_LIFE_LINE, life_line, EPOLLIN);
+    connection_shared_set_read_timeout(s->shared, s->spec->read_timeout_usec);
+    /* Nobody else could serve what this worker has. */
+    s->held.park_fd = s->for_status ? -1 : s->spec->park_fd;
+    if (s->spec->max_memory_bytes > 0)
+        memory_init();
+    r = turn_init(s->shared);
     if (r == 0)
-        r = add_fixed(s, SOURCE_SIGNAL, leave_fd, EPOLLIN);
-    /* Who waits there wants a worker of the pool's listeners. */
-    if (r == 0 && !s->for_status)
-        r = add_fixed(s, SOURCE_HANDOVER, s->spec->handover_fd, EPOLLIN | EPOLLEXCLUSIVE);
-    for (size_t i = 0; r == 0 && i < n_listeners; i++)
-        r = add_fixed(s, SOURCE_LISTENER, listeners[i], EPOLLIN | EPOLLEXCLUSIVE);
+        r = learn_manager(s);
+    if (r == 0)
+        r = watch_sources(s);
     if (r < 0)
         return r;
 
@@ -276,7 +190,7 @@ static int serve_set_up(Serve *s, int life_line)
     s->slot->last_active_usec = clock_monotonic_usec();
     board_commit(s->slot);
     ready.flags = (uint32_t)s->slot->moot;
-    return link_send(life_line, &ready, NULL, 0);
+    return link_send(s->life_line, &ready, NULL, 0);
 }
 
 static int rank(const Source *source)
@@ -320,10 +234,34 @@ static Source *choose(Serve *s, const struct epoll_event *events, int n)
     return best;
 }
 
+static void sweep_held(Serve *s, uint64_t now_usec)
+{
+    HeldLimits limits;
+
+    leave_sweep(s, now_usec);
+    limits = leave_limits(s);
+    for (size_t i = 0; i < HELD_MAX; i++) {
+        Source *source = &s->held.places[i];
+
+        if (!source->connection || !held_is_overdue(source, &limits, now_usec))
+            continue;
+        /* What has arrived while others had their turn counts. */
+        turn_held(s, source);
+        if (!source->connection || !held_is_overdue(source, &limits, now_usec))
+            continue;
+        if (source->lingering_since_usec == 0 && !connection_is_idle(source->connection) &&
+            connection_time_out(source->connection) == CONNECTION_LINGER)
+            source->lingering_since_usec = now_usec;
+        else
+            held_release(&s->held, source);
+    }
+}
+
 /* Looks at the held connections when one of them has become limited in time, then every second
  * while one is. */
 static void watch_held(Serve *s, const Source *last)
 {
+    bool leaving = s->phase != SERVE_STAYING;
     uint64_t now_usec;
 
     if (s->held.n == 0)
@@ -331,32 +269,39 @@ static void watch_held(Serve *s, const Source *last)
     else if (last && last->kind == SOURCE_HELD && last->connection &&
              (last->lingering_since_usec > 0 || !connection_is_idle(last->connection)))
         s->timed = true;
-    if (!s->timed && !s->leaving)
+    if (s->held.n == 0 || (!s->timed && !leaving))
         return;
     now_usec = clock_monotonic_usec();
-    if (s->leaving || now_usec - s->swept_usec >= USEC_PER_SEC) {
+    if (leaving || now_usec - s->swept_usec >= USEC_PER_SEC) {
         sweep_held(s, now_usec);
         s->swept_usec = now_usec;
         s->timed = held_is_timed(&s->held);
     }
 }
 
+static int wait_msec(const Serve *s)
+{
+    if (s->phase != SERVE_STAYING)
+        return leave_wait_msec(s);
+    return s->timed ? SWEEP_MSEC : -1;
+}
+
 static void serve_loop(Serve *s)
 {
-    while (!s->leaving || s->held.n > 0) {
+    while (!leave_is_over(s)) {
         struct epoll_event events[32];
-        int limit_msec = s->leaving ? LEAVING_WAIT_MSEC : s->timed ? SWEEP_MSEC : -1;
-        int n = epoll_wait(s->epoll_fd, events, ARRAY_SIZE(events), limit_msec);
+        int n = epoll_wait(s->epoll_fd, events, ARRAY_SIZE(events), wait_msec(s));
         Source *source = choose(s, events, n);
 
         if (source)
             dispatch(s, source);
+        leave_settle(s);
         watch_held(s, source);
     }
 }
 
 int serve(const RuntimeSpec *spec, const Engine *engine, BoardSlot *slot, int life_line,
-          bool for_status)
+          unsigned flags)
 {
     static Serve s = {.epoll_fd = -1};
     int r;
@@ -364,9 +309,10 @@ int serve(const RuntimeSpec *spec, const Engine *engine, BoardSlot *slot, int li
     s.spec = spec;
     s.engine = engine;
     s.slot = slot;
-    s.for_status = for_status;
-    ask_init(life_line);
-    r = serve_set_up(&s, life_line);
+    s.life_line = life_line;
+    s.for_status = flags & LINK_FORK_STATUS;
+    ask_init(life_line, flags & LINK_FORK_DRAINING);
+    r = serve_set_up(&s);
     if (r < 0)
         return r;
     serve_loop(&s);

@@ -12,8 +12,9 @@
 #include "runtime/engine.h"
 
 /**
- * Serves until the life line closes, max_requests is reached or a signal asks to leave. for_status:
- * not the listeners of the pool but those of pm.status_listen. 0, or -errno when set-up failed.
+ * Serves until the manager says LEAVE or its life line ends, until max_requests or max_memory is
+ * reached, or until a signal asks to leave; nothing that has arrived is lost then, see
+ * runtime/leave.c. flags: LinkForkFlag. 0, or -errno when set-up failed.
  */
 int serve(const RuntimeSpec *spec, const Engine *engine, BoardSlot *slot, int life_line,
-          bool for_status);
+          unsigned flags);

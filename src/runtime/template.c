@@ -20,7 +20,7 @@
  * each costs as much as a worker. */
 _noreturn_ static void fork_workers(const RuntimeSpec *spec, const Engine *engine,
                                     const SeccompFilter *filter, int *fds, size_t n_fds,
-                                    WorkerRole role)
+                                    unsigned flags)
 {
     for (size_t i = 0; i < n_fds; i += LINK_FORK_FDS) {
         pid_t pid = fork();
@@ -37,21 +37,21 @@ _noreturn_ static void fork_workers(const RuntimeSpec *spec, const Engine *engin
 
             for (size_t k = 0; k < n_fds; k++)
                 fd_close(fds[k]);
-            worker_run(spec, engine, filter, &own, role);
+            worker_run(spec, engine, filter, &own, flags);
         }
     }
     _exit(EXIT_STATUS_OK);
 }
 
 static void on_fork_order(const RuntimeSpec *spec, const Engine *engine,
-                          const SeccompFilter *filter, int *fds, size_t n_fds, WorkerRole role)
+                          const SeccompFilter *filter, int *fds, size_t n_fds, unsigned flags)
 {
     pid_t pid;
     int status;
 
     pid = fork();
     if (pid == 0)
-        fork_workers(spec, engine, filter, fds, n_fds, role);
+        fork_workers(spec, engine, filter, fds, n_fds, flags);
     if (pid < 0) {
         log_error("Cannot fork a worker: %s", strerror(errno));
         return;
@@ -115,8 +115,7 @@ static int template_loop(const RuntimeSpec *spec, const Engine *engine, const Se
         }
         if (m.type == LINK_FORK && m.count > 0 && m.count <= LINK_FORK_MAX &&
             n_fds == m.count * LINK_FORK_FDS)
-            on_fork_order(spec, engine, filter, fds, n_fds,
-                          m.flags & LINK_FORK_STATUS ? WORKER_STATUS : WORKER_REQUESTS);
+            on_fork_order(spec, engine, filter, fds, n_fds, m.flags);
         else
             log_error("Ignoring message %u of the manager", m.type);
         /* Only the workers hold their ends now: when one dies, the manager sees the end of its life
@@ -126,19 +125,32 @@ static int template_loop(const RuntimeSpec *spec, const Engine *engine, const Se
     }
 }
 
-static int report(const RuntimeSpec *spec, LinkType type, const char *text)
+static int report_failure(const RuntimeSpec *spec, const char *text)
 {
-    LinkMessage m = {.type = type, .flags = spec->moot};
+    LinkMessage m = {.type = LINK_FAILED};
 
-    snprintf(m.text, sizeof(m.text), "%s", text ? text : "");
+    snprintf(m.text, sizeof(m.text), "%s", text);
+    return link_send(spec->link_fd, &m, NULL, 0);
+}
+
+static int report_ready(const RuntimeSpec *spec, const EngineReport *started)
+{
+    LinkMessage m = {
+        .type = LINK_READY,
+        .flags = spec->moot,
+        .count = started->n_missing,
+    };
+    bool lacks = started->n_missing > 0 && started->reason;
+
+    snprintf(m.text, sizeof(m.text), "%s%s%s", started->version, lacks ? "\n" : "",
+             lacks ? started->reason : "");
     return link_send(spec->link_fd, &m, NULL, 0);
 }
 
 int template_run(const RuntimeSpec *spec, const Engine *engine)
 {
     _cleanup_(seccomp_filter_freep) SeccompFilter *template_filter = NULL, *worker_filter = NULL;
-    _cleanup_free_ char *reason = NULL;
-    const char *version = engine->name;
+    EngineReport started = {.version = engine->name};
     struct stat root;
     int r;
 
@@ -153,20 +165,22 @@ int template_run(const RuntimeSpec *spec, const Engine *engine)
     if (r == 0)
         r = seccomp_filter_install(template_filter);
     if (r < 0) {
-        report(spec, LINK_FAILED, "the system call filter cannot be installed");
+        report_failure(spec, "the system call filter cannot be installed");
         return EXIT_STATUS_SECCOMP;
     }
 
     if (stat("/", &root) < 0) {
-        report(spec, LINK_FAILED, "the root directory cannot be looked at");
+        report_failure(spec, "the root directory cannot be looked at");
         return EXIT_STATUS_CHROOT;
     }
-    r = engine->start(spec, &reason, &version);
+    r = engine->start(spec, &started);
     if (r < 0) {
-        report(spec, LINK_FAILED, reason ? reason : strerror(-r));
+        report_failure(spec, started.reason ? started.reason : strerror(-r));
+        free(started.reason);
         return EXIT_STATUS_RUNTIME;
     }
-    r = report(spec, LINK_READY, version);
+    r = report_ready(spec, &started);
+    free(started.reason);
     if (r < 0)
         return EXIT_STATUS_LINK;
     return template_loop(spec, engine, worker_filter, &root);

@@ -2,11 +2,11 @@
 
 #include "base/exit_status.h"
 #include "base/fd.h"
+#include "base/title.h"
 #include "board/slot.h"
 #include "link/message.h"
 #include "log/log.h"
 #include "runtime/serve.h"
-#include "runtime/title.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -41,14 +41,14 @@ static int arrange_standard_fds(const WorkerFds *fds)
 }
 
 _noreturn_ void worker_run(const RuntimeSpec *spec, const Engine *engine,
-                           const SeccompFilter *filter, const WorkerFds *fds, WorkerRole role)
+                           const SeccompFilter *filter, const WorkerFds *fds, unsigned flags)
 {
     BoardSlot *slot = NULL;
     uint64_t moot = spec->moot;
     int r;
 
     log_forget();
-    title_set("fpmd-worker", role == WORKER_STATUS ? "fpmd: status of pool %s" : "fpmd: pool %s",
+    title_set("fpmd-worker", flags & LINK_FORK_STATUS ? "fpmd: status of pool %s" : "fpmd: pool %s",
               spec->pool);
     /* The first message: from here on the manager knows our pid, whatever becomes of us. */
     r = hello(fds->life_line);
@@ -72,7 +72,7 @@ _noreturn_ void worker_run(const RuntimeSpec *spec, const Engine *engine,
     r = seccomp_filter_install(filter);
     if (r < 0)
         worker_fail(EXIT_STATUS_SECCOMP, r);
-    r = engine->worker_start(spec);
+    r = engine->worker_start(spec, slot);
     if (r < 0)
         worker_fail(EXIT_STATUS_RUNTIME, r);
 
@@ -80,7 +80,7 @@ _noreturn_ void worker_run(const RuntimeSpec *spec, const Engine *engine,
     slot->moot = moot;
     board_commit(slot);
 
-    r = serve(spec, engine, slot, fds->life_line, role == WORKER_STATUS);
+    r = serve(spec, engine, slot, fds->life_line, flags);
     if (r < 0)
         worker_fail(EXIT_STATUS_EVENTS, r);
     engine->worker_stop();

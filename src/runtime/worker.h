@@ -15,11 +15,6 @@ typedef struct WorkerFds {
     int err;
 } WorkerFds;
 
-typedef enum WorkerRole {
-    WORKER_REQUESTS, /* on the listeners of the pool */
-    WORKER_STATUS,   /* on those of pm.status_listen */
-} WorkerRole;
-
-/** Sets up, serves, exits. */
+/** Sets up, serves, exits. flags: LinkForkFlag of the order. */
 _noreturn_ void worker_run(const RuntimeSpec *spec, const Engine *engine,
-                           const SeccompFilter *filter, const WorkerFds *fds, WorkerRole role);
+                           const SeccompFilter *filter, const WorkerFds *fds, unsigned flags);

@@ -13,6 +13,8 @@
  *   template   seccomp_filter_install(SECCOMP_TEMPLATE) before the language starts; there also the
  *              filter for workers is built, with its own pid
  *   worker     after fork: landlock_isolate(), then seccomp_filter_install(SECCOMP_WORKER) on top
+ *   porter     like a template until its exec; then landlock_renounce() and
+ *              seccomp_filter_install(SECCOMP_PORTER)
  *
  * Filters are inherited and cannot be taken back. LeakSanitizer needs ptrace, which they deny:
  * ASAN_OPTIONS=detect_leaks=0 for a filtered process.
@@ -72,6 +74,13 @@ int confine_for_exec(const Confinement *c);
  */
 int landlock_isolate(void);
 
+/**
+ * As landlock_isolate(), and takes away all that the kernel's Landlock knows: every right to files,
+ * to bind and connect TCP sockets (ABI 4), to connect to abstract sockets and to signal others (ABI
+ * 6). What is open stays usable. Not dumpable in any case. Returns as landlock_isolate().
+ */
+int landlock_renounce(void);
+
 /* ---- seccomp.c: built with libseccomp, installed as ready BPF ---- */
 
 typedef enum SeccompProfile {
@@ -82,6 +91,8 @@ typedef enum SeccompProfile {
     SECCOMP_WORKER_UNLINGERING, /* and SO_LINGER: close(2) of a socket must not wait, since the
                                    manager closes what workers send to it. For kernels on which a
                                    unix socket cannot refuse descriptors (before Linux 6.16) */
+    SECCOMP_PORTER, /* the only one that allows by name and denies the rest: that program is all
+                       ours. No files, no processes, no new sockets */
     _SECCOMP_PROFILE_MAX,
 } SeccompProfile;
 

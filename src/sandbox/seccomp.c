@@ -120,6 +120,46 @@ static int add_template(scmp_filter_ctx context, pid_t template_pid)
     return 0;
 }
 
+/* Names that this architecture does not have are left out. */
+static int allow(scmp_filter_ctx context, const char *name, unsigned n,
+                 const struct scmp_arg_cmp *comparisons)
+{
+    int number = resolve(name), r;
+
+    if (number < 0)
+        return 0;
+    r = seccomp_rule_add_array(context, SCMP_ACT_ALLOW, number, n, comparisons);
+    return r == -EEXIST ? 0 : r;
+}
+
+static int allow_porter(scmp_filter_ctx context)
+{
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && i < n_porter_calls; i++)
+        r = allow(context, porter_calls[i], 0, NULL);
+    for (size_t i = 0; r == 0 && i < n_porter_arguments; i++) {
+        const AllowedArgument *a = &porter_arguments[i];
+        const struct scmp_arg_cmp comparison = {a->argument, SCMP_CMP_MASKED_EQ, a->mask, a->value};
+
+        r = allow(context, a->name, 1, &comparison);
+    }
+    return r;
+}
+
+static int deny_all(scmp_filter_ctx context, SeccompProfile profile, pid_t template_pid)
+{
+    int r = add_calls(context, profile);
+
+    if (r == 0)
+        r = add_arguments(context, profile);
+    if (r == 0)
+        r = add_exceptions(context, profile);
+    if (r == 0 && profile >= SECCOMP_WORKER)
+        r = add_template(context, template_pid);
+    return r;
+}
+
 /* libseccomp 2.5 writes programs to files only. */
 static int export(scmp_filter_ctx context, SeccompFilter *f)
 {
@@ -148,10 +188,11 @@ int seccomp_filter_new(SeccompProfile profile, pid_t template_pid, SeccompFilter
     int r;
 
     /* kill(0) and kill(-1) are denied anyway; a pid that is none would deny something else. */
-    if (profile >= _SECCOMP_PROFILE_MAX || (profile >= SECCOMP_WORKER && template_pid <= 0))
+    if (profile >= _SECCOMP_PROFILE_MAX ||
+        (profile >= SECCOMP_WORKER && profile != SECCOMP_PORTER && template_pid <= 0))
         return -EINVAL;
     f = calloc(1, sizeof(*f));
-    context = seccomp_init(SCMP_ACT_ALLOW);
+    context = seccomp_init(profile == SECCOMP_PORTER ? SCMP_ACT_ERRNO(EPERM) : SCMP_ACT_ALLOW);
     if (!f || !context)
         return -ENOMEM;
     /* The other system-call tables of the machine (i386, x32) would pass by this one's numbers. */
@@ -162,20 +203,10 @@ int seccomp_filter_new(SeccompProfile profile, pid_t template_pid, SeccompFilter
     r = seccomp_attr_set(context, SCMP_FLTATR_CTL_OPTIMIZE, 2);
     if (r < 0)
         return r;
-    r = add_calls(context, profile);
+    r = profile == SECCOMP_PORTER ? allow_porter(context)
+                                  : deny_all(context, profile, template_pid);
     if (r < 0)
         return r;
-    r = add_arguments(context, profile);
-    if (r < 0)
-        return r;
-    r = add_exceptions(context, profile);
-    if (r < 0)
-        return r;
-    if (profile >= SECCOMP_WORKER) {
-        r = add_template(context, template_pid);
-        if (r < 0)
-            return r;
-    }
     r = export(context, f);
     if (r < 0)
         return r;

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <sched.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 
 /*
@@ -166,3 +167,49 @@ const char *const template_calls[] = {
     "kill", "tkill", "tgkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo", "pidfd_open",
 };
 const size_t n_template_calls = ARRAY_SIZE(template_calls);
+
+const char *const porter_calls[] = {
+    /* connections and links */
+    "accept4",
+    "recvfrom",
+    "recvmsg",
+    "sendmsg",
+    "getsockopt",
+    "shutdown",
+    "close",
+    /* waiting */
+    "epoll_ctl",
+    "epoll_wait",
+    "epoll_pwait",
+    "clock_gettime",
+    "clock_gettime64",
+    "restart_syscall",
+    /* lines for people, where there is no journal */
+    "write",
+    "poll",
+    "ppoll",
+    /* memory */
+    "brk",
+    "mremap",
+    "munmap",
+    "madvise",
+    "futex",
+    /* the end */
+    "rt_sigreturn",
+    "sigaltstack", /* asked by sanitizers */
+    "exit",
+    "exit_group",
+};
+const size_t n_porter_calls = ARRAY_SIZE(porter_calls);
+
+const AllowedArgument porter_arguments[] = {
+    /* no code that was not there at the start */
+    {"mmap", 2, PROT_EXEC, 0},
+    {"mmap2", 2, PROT_EXEC, 0},
+    {"mprotect", 2, PROT_EXEC, 0},
+    /* only to where the socket is connected */
+    {"sendto", 4, UINT64_MAX, 0},
+    /* that a close does not wait */
+    {"setsockopt", 2, UINT64_MAX, SO_LINGER},
+};
+const size_t n_porter_arguments = ARRAY_SIZE(porter_arguments);

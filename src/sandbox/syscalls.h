@@ -32,3 +32,17 @@ extern const size_t n_denied_arguments;
 /* Calls that may not name the template as their first argument. */
 extern const char *const template_calls[];
 extern const size_t n_template_calls;
+
+/* All that the porter may call; everything else is denied with EPERM. */
+extern const char *const porter_calls[];
+extern const size_t n_porter_calls;
+
+/* And these, when (argument & mask) == value; the masks have 64 bits. */
+typedef struct AllowedArgument {
+    const char *name;
+    unsigned argument;
+    uint64_t mask, value;
+} AllowedArgument;
+
+extern const AllowedArgument porter_arguments[];
+extern const size_t n_porter_arguments;

@@ -1,6 +1,7 @@
 #include "status/render.h"
 
 #include "status/escape.h"
+#include "status/generations.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -57,11 +58,20 @@ static const Field pool_fields[] = {
     POOL("active_max", "active at most", FIELD_U32, active_max),
     POOL("queued", "queued", FIELD_U32, queued),
     POOL("queued_max", "queued at most", FIELD_U32, queued_max),
+    POOL("connections_parked", "parked", FIELD_U32, parked),
+    POOL("connections_shed", "shed", FIELD_U64, shed),
     POOL("requests", "requests", FIELD_U64, requests),
     POOL("requests_per_second", "requests per second", FIELD_MILLI, requests_per_ksec),
+    POOL("requests_abandoned", "abandoned", FIELD_U64, abandoned),
+    POOL("read_timeouts", "read timeouts", FIELD_U64, read_timeouts),
+    POOL("scripts_stopped", "scripts stopped", FIELD_U64, stopped),
     POOL("limit_reached", "limit reached", FIELD_U64, limit_reached),
     POOL("workers_started", "workers started", FIELD_U64, workers_started),
     POOL("workers_crashed", "workers crashed", FIELD_U64, workers_crashed),
+    POOL("workers_ended", "workers ended", FIELD_U64, ended),
+    POOL("reloads", "reloads", FIELD_U64, reloads),
+    POOL("reloads_refused", "reloads refused", FIELD_U64, reloads_refused),
+    POOL("emergency_restarts", "emergency restarts", FIELD_U64, emergency_restarts),
     POOL("protocol_errors", "protocol errors", FIELD_U64, protocol_errors),
     POOL("absurd_messages", "absurd messages", FIELD_U64, absurd_messages),
     POOL("records_dropped", "records dropped", FIELD_U64, records_dropped),
@@ -195,6 +205,8 @@ static int render_json(Buffer *b, const StatusPool *pool, const StatusWorker *wo
 
     if (r == 0)
         r = json_members(b, pool, pool_fields, ARRAY_SIZE(pool_fields), ",\n  ");
+    if (r == 0)
+        r = generations_write_json(b, pool, workers);
     if (r == 0 && full)
         r = buffer_printf(b, ",\n  \"workers\": [");
     for (size_t i = 0; r == 0 && full && i < pool->n_workers; i++)
@@ -320,6 +332,8 @@ static int render_text(Buffer *b, const StatusPool *pool, const StatusWorker *wo
         if (r == 0)
             r = buffer_append(b, "\n", 1);
     }
+    if (r == 0)
+        r = generations_write_text(b, pool, workers);
     if (r < 0 || !full)
         return r;
     r = buffer_append(b, "\n", 1);

@@ -26,14 +26,44 @@ static bool texts_end(const StatusPool *pool, const StatusWorker *workers)
     return true;
 }
 
-/* size: of the whole file, at least that of a StatusPool. */
-static bool is_ours(const StatusPool *pool, size_t size)
+/* size: of the whole file, at least that of the head. The pool's name is the first field that a
+ * build may lack. The bound of worker_size is one of the copy, too. */
+static bool is_sound(const StatusPool *pool, size_t size)
 {
-    size_t rest = size - sizeof(*pool);
+    size_t rest;
 
-    return pool->version == STATUS_VERSION && pool->size == sizeof(*pool) &&
-           pool->worker_size == sizeof(StatusWorker) && rest % sizeof(StatusWorker) == 0 &&
-           rest / sizeof(StatusWorker) == pool->n_workers;
+    if (pool->version != STATUS_VERSION || pool->size < offsetof(StatusPool, name) ||
+        pool->size > size || pool->worker_size < sizeof(StatusWorker) / 2)
+        return false;
+    rest = size - pool->size;
+    return rest % pool->worker_size == 0 && rest / pool->worker_size == pool->n_workers;
+}
+
+/* A copy in our layout. The mapping to read from, and its size, are replaced. 0 or -errno. */
+static int convert(void **map, size_t *map_size)
+{
+    const StatusPool *from = *map;
+    const char *worker = (const char *)from + from->size;
+    size_t size = sizeof(StatusPool) + from->n_workers * sizeof(StatusWorker);
+    StatusPool *pool = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    StatusWorker *workers = (StatusWorker *)(pool + 1);
+
+    if (pool == MAP_FAILED)
+        return -errno;
+    memcpy(pool, from, MIN(from->size, sizeof(StatusPool)));
+    pool->size = sizeof(StatusPool);
+    pool->worker_size = sizeof(StatusWorker);
+    for (size_t i = 0; i < from->n_workers; i++, worker += from->worker_size)
+        memcpy(&workers[i], worker, MIN(from->worker_size, sizeof(StatusWorker)));
+    munmap(*map, *map_size);
+    *map = pool;
+    *map_size = size;
+    return 0;
+}
+
+static bool is_of_this_build(const StatusPool *pool)
+{
+    return pool->size == sizeof(StatusPool) && pool->worker_size == sizeof(StatusWorker);
 }
 
 int status_open(int fd, const StatusPool **ret_pool, const StatusWorker **ret_workers,
@@ -43,7 +73,7 @@ int status_open(int fd, const StatusPool **ret_pool, const StatusWorker **ret_wo
     struct stat st;
     size_t size;
     void *p;
-    int seals;
+    int seals, r;
 
     seals = fcntl(fd, F_GET_SEALS);
     if (seals < 0)
@@ -52,16 +82,21 @@ int status_open(int fd, const StatusPool **ret_pool, const StatusWorker **ret_wo
         return -EBADMSG;
     if (fstat(fd, &st) < 0)
         return -errno;
-    if (st.st_size < (off_t)sizeof(StatusPool))
+    if (st.st_size < (off_t)offsetof(StatusPool, name))
         return -EBADMSG;
     size = (size_t)st.st_size;
     p = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
     if (p == MAP_FAILED)
         return -errno;
+    r = is_sound(p, size) ? 0 : -EBADMSG;
+    if (r == 0 && !is_of_this_build(p))
+        r = convert(&p, &size);
     workers = (const StatusWorker *)((const StatusPool *)p + 1);
-    if (!is_ours(p, size) || !texts_end(p, workers)) {
+    if (r == 0 && !texts_end(p, workers))
+        r = -EBADMSG;
+    if (r < 0) {
         munmap(p, size);
-        return -EBADMSG;
+        return r;
     }
     *ret_pool = p;
     *ret_workers = workers;

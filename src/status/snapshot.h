@@ -2,14 +2,17 @@
 
 /*
  * The state of a pool at one moment, as the manager gives it to whoever may ask: a StatusPool
- * followed by n_workers StatusWorker in one sealed memfd. Both ends are of the same build or refuse
- * each other by the version.
+ * followed by n_workers StatusWorker in one sealed memfd.
+ *
+ * After an upgrade the reader may be of another build: fields are only added, at the ends of the
+ * two (and of BoardSlot), and both sizes are in the snapshot. The version changes when that is not
+ * enough.
  */
 
 #include "board/slot.h"
 #include "conf/config.h"
 
-#define STATUS_VERSION 2
+#define STATUS_VERSION 3
 
 typedef struct StatusPool {
     uint32_t version;
@@ -19,9 +22,9 @@ typedef struct StatusPool {
     char name[72];
     char runtime[32];         /* "php8.2" */
     char runtime_version[64]; /* "PHP 8.2.36" */
-    char state[24];           /* "starting", "ready", "reloading", "stopping" */
-    char status_text[256];    /* the STATUS= line */
-    uint32_t mode;            /* PoolMode */
+    char state[24];        /* "starting", "waiting", "ready", "reloading", "draining", "stopping" */
+    char status_text[256]; /* the STATUS= line */
+    uint32_t mode;         /* PoolMode */
     uint32_t manager_pid;
     uint32_t generation;
     uint32_t max_children;
@@ -36,10 +39,16 @@ typedef struct StatusPool {
     uint64_t workers_started, workers_crashed;
     uint64_t limit_reached; /* times that max_children was reached */
     uint32_t queue_limit;   /* of the first listener, 0: not known */
-    uint32_t reserved;
+    uint32_t parked;        /* connections that the porter holds */
     uint64_t protocol_errors;
     uint64_t absurd_messages;
     uint64_t records_dropped;
+    uint64_t abandoned;     /* requests not run: their client had gone */
+    uint64_t read_timeouts; /* answered 408 */
+    uint64_t stopped;       /* scripts stopped after request_terminate_timeout */
+    uint64_t ended;         /* workers ended in a request that did not stop */
+    uint64_t shed;          /* connections answered 503 by queue_timeout */
+    uint64_t reloads, reloads_refused, emergency_restarts;
 } StatusPool;
 
 typedef struct StatusWorker {
@@ -50,11 +59,12 @@ typedef struct StatusWorker {
     uint64_t started_usec; /* CLOCK_REALTIME */
     uint64_t age_usec;
     uint64_t request_age_usec; /* of the running request, 0: none */
-    BoardSlot board;           /* checked copy */
+    BoardSlot board;           /* checked copy; it grows, so it stays the last */
 } StatusWorker;
 
 /**
- * Maps and checks a snapshot memfd (seals, version, sizes). 0 with both pointers into one mapping
+ * Maps and checks a snapshot memfd (seals, version, sizes). Of another build what it does not have
+ * is 0. 0 with both pointers into one mapping
  * of *ret_size bytes (munmap *ret_pool), -EBADMSG, or -errno.
  */
 int status_open(int fd, const StatusPool **ret_pool, const StatusWorker **ret_workers,

@@ -1,10 +1,13 @@
 #include "runtime/php/engine.h"
 
 #include "base/fd.h"
+#include "runtime/php/crash.h"
 #include "runtime/php/identity.h"
 #include "runtime/php/messages.h"
 #include "runtime/php/php.h"
+#include "runtime/php/renew.h"
 #include "runtime/php/settings.h"
+#include "runtime/php/stop.h"
 #include "runtime/php/timeout.h"
 
 #include <errno.h>
@@ -51,8 +54,12 @@ static int choose_ini(char **ret_reason)
         return fail(ret_reason, -errno, "php_ini = %s: %s", ini, strerror(errno));
     if (scan_dir && *scan_dir && access(scan_dir, R_OK | X_OK) < 0)
         return fail(ret_reason, -errno, "php_ini_scan_dir = %s: %s", scan_dir, strerror(errno));
-    if (!ini && access(fpm_ini, R_OK) == 0)
+    /* One that may not be read is no reason to take another: it is the one with the settings. */
+    if (!ini && access(fpm_ini, F_OK) == 0) {
+        if (access(fpm_ini, R_OK) < 0)
+            return fail(ret_reason, -errno, "%s: %s", fpm_ini, strerror(errno));
         ini = fpm_ini;
+    }
     if (!scan_dir && !getenv(SCAN_DIR) && access(fpm_scan_dir, R_OK | X_OK) == 0)
         scan_dir = fpm_scan_dir;
     identity_init(access(fpm_folder, X_OK) == 0 ? fpm_folder : NULL);
@@ -106,16 +113,50 @@ static void restore_environment(char *scan_dir)
         unsetenv(SCAN_DIR);
 }
 
-static int engine_start(const RuntimeSpec *pool, char **ret_reason, const char **ret_version)
+/* PHP goes on with half of the settings where an ini text cannot be read to its end: which half
+ * is left to chance, and restrictions may be in the other. */
+static int check_syntax(char **ret_reason)
 {
-    const char *scan_dir = getenv(SCAN_DIR);
+    static const char nowhere[] = " in Unknown on line ";
+    const char *error = messages_syntax_error(), *place = strstr(error, nowhere);
+
+    if (!*error)
+        return 0;
+    if (!place)
+        return fail(ret_reason, -EINVAL, "PHP cannot start: %s", error);
+    return fail(ret_reason, -EINVAL, "PHP cannot start: the pool's setting [%s]: %.*s",
+                settings_name_of_line((unsigned)strtoul(place + strlen(nowhere), NULL, 10)),
+                (int)(place - error), error);
+}
+
+static int start_watched(char *settings, char **ret_reason)
+{
+    int r = messages_capture();
+
+    if (r == 0)
+        r = crash_template_start(spec);
+    if (r == 0) {
+        messages_init(spec);
+        r = start_php(settings);
+    }
+    crash_template_started();
+    messages_release(r < 0);
+    if (r < 0)
+        return fail(ret_reason, r, "PHP cannot start: %s",
+                    *messages_reason() ? messages_reason() : strerror(-r));
+    return check_syntax(ret_reason);
+}
+
+static int engine_start(const RuntimeSpec *pool, EngineReport *ret)
+{
+    const char *scan_dir = getenv(SCAN_DIR), *unloaded;
     _cleanup_free_ char *saved = scan_dir ? strdup(scan_dir) : NULL;
     _cleanup_buffer_ Buffer settings = {0};
     char *text;
     int r;
 
     spec = pool;
-    r = choose_ini(ret_reason);
+    r = choose_ini(&ret->reason);
     if (r < 0)
         return r;
     r = settings_write(spec, &settings);
@@ -124,33 +165,35 @@ static int engine_start(const RuntimeSpec *pool, char **ret_reason, const char *
     text = buffer_steal(&settings); /* PHP's as long as the process lives */
     if (!text)
         return -ENOMEM;
-
-    r = messages_capture();
-    if (r == 0) {
-        messages_init(spec);
-        r = start_php(text);
-    }
-    messages_release();
+    r = start_watched(text, &ret->reason);
     restore_environment(saved);
     if (r < 0)
-        return fail(ret_reason, r, "PHP cannot start: %s",
-                    *messages_reason() ? messages_reason() : strerror(-r));
+        return r;
     SIGG(reset) = 0;
     SG(options) |= SAPI_OPTION_NO_CHDIR;
     variables_init();
     settings_lock(spec);
     identity_remove_functions();
-    *ret_version = "PHP " PHP_VERSION;
+    renew_init();
+    ret->version = "PHP " PHP_VERSION;
+    ret->n_missing = messages_count_unloaded(&unloaded);
+    if (ret->n_missing > 0)
+        ret->reason = strdup(unloaded);
     return 0;
 }
 
-/* Random numbers that something drew at start-up must not be the same in all workers. */
-static int engine_worker_start(const RuntimeSpec *pool)
+static int engine_worker_start(const RuntimeSpec *pool, BoardSlot *slot)
 {
+    int r;
+
+    /* Random numbers that something drew at start-up must not be the same in all workers. */
     RANDOM_G(combined_lcg_seeded) = false;
     RANDOM_G(mt19937_seeded) = false;
     timeout_worker_start();
-    return php_request_init();
+    r = crash_worker_start(slot);
+    if (r == 0)
+        r = stop_worker_start(pool, slot);
+    return r < 0 ? r : php_request_init();
 }
 
 static int engine_run(Request *request)

@@ -29,6 +29,12 @@ static struct {
     int captured_fd, saved_stdout, saved_stderr; /* while PHP starts */
     int reason_priority;
     char reason[1024];
+    char syntax_error[1024];
+    char unloaded[512]; /* the first of n_unloaded extensions */
+    unsigned n_unloaded;
+    char last_line[512];
+    LogRecord held; /* a fatal message while PHP starts: probably the reason, else it is sent */
+    char held_text[1024];
     void (*on_fatal_start)(void);
 } self = {.captured_fd = -1, .saved_stdout = -1, .saved_stderr = -1};
 
@@ -69,12 +75,25 @@ static void remember_reason(int priority, const char *text)
     snprintf(self.reason, sizeof(self.reason), "%s", text);
 }
 
+/* Extensions that php.ini or the pool asks for. PHP goes on without. */
+static void note_unloaded(int type, const char *message)
+{
+    if (!(type & E_CORE_WARNING) || (!strstr(message, "Unable to load dynamic library") &&
+                                     !strstr(message, "Failed loading Zend extension")))
+        return;
+    if (self.n_unloaded++ == 0)
+        snprintf(self.unloaded, sizeof(self.unloaded), "%s", message);
+}
+
 static void on_error(int type, zend_string *file, uint32_t line, zend_string *message)
 {
     self.last.type = type & E_ALL;
     self.last.line = line;
     snprintf(self.last.file, sizeof(self.last.file), "%s", file ? ZSTR_VAL(file) : "");
-    if (self.captured_fd >= 0 && type & E_CORE_ERROR && self.on_fatal_start) {
+    if (self.captured_fd < 0)
+        return;
+    note_unloaded(type, ZSTR_VAL(message));
+    if (type & E_CORE_ERROR && self.on_fatal_start) {
         messages_log(ZSTR_VAL(message), LOG_ERR);
         self.on_fatal_start();
     }
@@ -137,6 +156,13 @@ static void send_stderr(const char *prefix, const char *text)
         request_write_error(r->request, line, (size_t)n);
 }
 
+static void release_held(bool failed)
+{
+    if (self.held_text[0] && !(failed && strcmp(self.held_text, self.reason) == 0))
+        send_record(&self.held, self.held_text);
+    self.held_text[0] = 0;
+}
+
 void messages_log(const char *message, int severity)
 {
     LogRecord r;
@@ -150,6 +176,12 @@ void messages_log(const char *message, int severity)
         log_record_field(&r, "CODE_LINE", "%u", self.last.line);
     }
     self.last.type = 0;
+    if (self.captured_fd >= 0 && severity <= LOG_ERR && *message) {
+        release_held(false);
+        self.held = r;
+        snprintf(self.held_text, sizeof(self.held_text), "%s", message);
+        return;
+    }
     send_record(&r, message);
     send_stderr("PHP message: ", message);
 }
@@ -194,7 +226,19 @@ int messages_capture(void)
     return 0;
 }
 
-void messages_release(void)
+/* PHP's parser writes this past its own logging. True for the first. */
+static bool note_syntax_error(const char *line)
+{
+    static const char prefix[] = "PHP:  ";
+
+    if (self.syntax_error[0] || strncmp(line, prefix, strlen(prefix)) != 0 ||
+        !strstr(line, " on line "))
+        return false;
+    snprintf(self.syntax_error, sizeof(self.syntax_error), "%s", line + strlen(prefix));
+    return true;
+}
+
+void messages_release(bool failed)
 {
     _cleanup_fd_ int fd = self.captured_fd;
     _cleanup_free_ char *text = NULL;
@@ -211,17 +255,66 @@ void messages_release(void)
         text = NULL;
     rest = text;
     while ((line = strsep(&rest, "\n"))) {
-        if (!*line)
+        if (!*line || note_syntax_error(line))
             continue;
         remember_reason(LOG_WARNING, line);
+        if (failed && strcmp(line, self.reason) == 0)
+            continue;
         log_text(LOG_WARNING, LOG_MESSAGE_PHP_MESSAGE, "%s", line);
     }
     self.captured_fd = -1;
+    release_held(failed);
 }
 
 const char *messages_reason(void)
 {
     return self.reason;
+}
+
+const char *messages_syntax_error(void)
+{
+    return self.syntax_error;
+}
+
+unsigned messages_count_unloaded(const char **ret_first)
+{
+    *ret_first = self.unloaded;
+    return self.n_unloaded;
+}
+
+/* The last line of a text, if it has any. */
+static void note_last_line(const char *text, size_t n)
+{
+    size_t begin;
+
+    while (n > 0 && text[n - 1] == '\n')
+        n--;
+    begin = n;
+    while (begin > 0 && text[begin - 1] != '\n')
+        begin--;
+    if (n == begin)
+        return;
+    n = MIN(n - begin, sizeof(self.last_line) - 1);
+    memcpy(self.last_line, text + begin, n);
+    self.last_line[n] = 0;
+}
+
+const char *messages_last_words(void)
+{
+    static char text[8192];
+    off_t at = 0;
+    ssize_t n;
+
+    if (self.captured_fd < 0)
+        return "";
+    while ((n = pread(self.captured_fd, text, sizeof(text), at)) > 0) {
+        note_last_line(text, (size_t)n);
+        if (write(self.saved_stderr, text, (size_t)n) != n)
+            break;
+        at += n;
+    }
+    note_last_line(self.held_text, strlen(self.held_text));
+    return self.last_line;
 }
 
 void messages_on_fatal_start(void (*handler)(void))

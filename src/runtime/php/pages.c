@@ -169,6 +169,16 @@ static void answer_status(const PhpRequest *r)
         .code = 200, .type = page_content_type(format), .data = page.data, .n = page.size});
 }
 
+/* A load balancer shall send its clients elsewhere before a pool that drains leaves. */
+static void answer_ping(const PhpRequest *r)
+{
+    request_note_ping(r->request);
+    if (ask_is_draining())
+        send_text(503, "text/plain", "draining");
+    else
+        send_text(200, "text/plain", r->spec->ping_response ? r->spec->ping_response : "pong");
+}
+
 static bool is_path(const PhpRequest *r, const char *path)
 {
     return path && r->script.uri && strcmp(r->script.uri, path) == 0;
@@ -177,7 +187,7 @@ static bool is_path(const PhpRequest *r, const char *path)
 bool pages_answer(const PhpRequest *r)
 {
     if (is_path(r, r->spec->ping_path))
-        send_text(200, "text/plain", r->spec->ping_response ? r->spec->ping_response : "pong");
+        answer_ping(r);
     else if (is_path(r, r->spec->status_path))
         answer_status(r);
     else if (request_is_for_status(r->request)) {

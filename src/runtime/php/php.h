@@ -21,6 +21,8 @@ typedef struct PhpRequest {
     bool has_length;   /* CONTENT_LENGTH was sent: no more than that is read */
     bool input_over;   /* nothing more is read for PHP */
     bool finished;     /* fastcgi_finish_request() */
+    bool stopped;      /* it ran for too long, and was told so */
+    int status;        /* HTTP status that the answer has whatever the script says, or 0 */
     bool retire;       /* it changed something that cannot be undone */
     unsigned messages; /* sent on STDERR */
 } PhpRequest;

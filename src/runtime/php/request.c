@@ -1,7 +1,9 @@
 #include "runtime/php/messages.h"
 #include "runtime/php/pages.h"
 #include "runtime/php/php.h"
+#include "runtime/php/renew.h"
 #include "runtime/php/settings.h"
+#include "runtime/php/stop.h"
 
 #include "base/fd.h"
 
@@ -162,6 +164,10 @@ static void respond(PhpRequest *r)
 {
     const char *path = r->script.path;
 
+    /* The client is not there any more, or has an answer because it stalled in its body: what it
+     * wanted is not done by halves. */
+    if (request_aborted(r->request))
+        return;
     if (!SG(request_info).request_method || pages_answer(r))
         return;
     if (!path) {
@@ -201,6 +207,7 @@ int php_request_run(const RuntimeSpec *pool, Request *request)
     spec = pool;
     SG(server_context) = &r;
     EG(exit_status) = 0;
+    stop_begin();
     if (find_script(&r) < 0) {
         forget_request(&r);
         return -ENOMEM;
@@ -219,6 +226,7 @@ int php_request_run(const RuntimeSpec *pool, Request *request)
         SG(request_info).path_translated = NULL;
     }
     memory_peak = zend_memory_peak_usage(true);
+    renew_look();
     php_request_shutdown(NULL);
     pages_note_use(&r, memory_peak);
     forget_request(&r);

@@ -4,6 +4,7 @@
 #include "runtime/php/php.h"
 #include "runtime/php/response.h"
 #include "runtime/php/settings.h"
+#include "runtime/php/stop.h"
 
 #include <errno.h>
 #include <string.h>
@@ -74,6 +75,10 @@ static int send_headers(sapi_headers_struct *headers)
     for (h = zend_llist_get_first_ex(&headers->headers, &position); h && !status.header;
          h = zend_llist_get_next_ex(&headers->headers, &position))
         status.header = header_value(h, "Status:");
+    /* It ended the script's answer, whatever a shutdown function makes of it. */
+    if (php_request()->status > 0)
+        status = (ResponseStatus){.code = php_request()->status,
+                                  .reason = reason_of(php_request()->status)};
     n_line = response_status_line(&status, line, &code);
     /* As under PHP-FPM, a script's own "Status: 304" leaves its other headers alone. */
     not_modified = (n_line > 0 ? code : headers->http_response_code) == 304;
@@ -87,7 +92,7 @@ static int send_headers(sapi_headers_struct *headers)
         if (h->header_len == 0) /* an empty line would end the headers */
             continue;
         if (header_value(h, "Status:")) {
-            if (!own_status)
+            if (!own_status || php_request()->status > 0)
                 continue;
             own_status = false;
         } else if (not_modified && header_value(h, "Content-Type:"))
@@ -118,6 +123,14 @@ static void open_body_file(PhpRequest *r, const char *path)
                   -fd);
 }
 
+/* The client has gone, aborted, or stalled for too long in the middle of its body. A script that
+ * reads it itself ends as at a failed write; before a script runs php_request_run() sees to it. */
+static void end_without_body(const PhpRequest *r)
+{
+    if (request_aborted(r->request) && !PG(during_request_startup))
+        php_handle_aborted_connection();
+}
+
 /* A return of less than n is the end of the body for PHP. */
 static size_t read_body(char *buffer, size_t n)
 {
@@ -144,6 +157,7 @@ static size_t read_body(char *buffer, size_t n)
             continue;
         if (got <= 0) {
             r->input_over = true;
+            end_without_body(r);
             break;
         }
         done += (size_t)got;
@@ -168,7 +182,6 @@ static char *get_variable(const char *name, size_t n)
 
 static PHP_MINIT_FUNCTION(cgi)
 {
-    messages_watch();
     identity_set_constants();
     settings_register(type, module_number);
     return SUCCESS;
@@ -216,6 +229,14 @@ static int start_module(sapi_module_struct *module)
     return php_module_startup(module, &php_sapi_module);
 }
 
+/* PHP calls it after its core is there and before it loads extensions: they may fail, and OPcache's
+ * JIT compiler takes the interrupt function as it finds it then. */
+static void watch_start(HashTable *configuration)
+{
+    messages_watch();
+    stop_init();
+}
+
 /* OPcache starts only under names that it knows, and applications test php_sapi_name(). */
 static char name[] = "fpm-fcgi", pretty_name[] = "FPM/FastCGI";
 
@@ -223,6 +244,7 @@ sapi_module_struct php_sapi = {
     .name = name,
     .pretty_name = pretty_name,
     .startup = start_module,
+    .ini_defaults = watch_start,
     .shutdown = php_module_shutdown_wrapper,
     .activate = settings_activate,
     .ub_write = write_output,

@@ -32,6 +32,7 @@ static bool is_extension(const char *key)
 }
 
 static const RuntimeSpec *pool;
+static const char *unreadable; /* of the lists */
 
 int settings_write(const RuntimeSpec *spec, Buffer *b)
 {
@@ -47,6 +48,18 @@ int settings_write(const RuntimeSpec *spec, Buffer *b)
             r = buffer_printf(b, "%s=%s\n", key, text);
     }
     return r;
+}
+
+const char *settings_name_of_line(unsigned line)
+{
+    for (size_t i = 0; i < pool->n_ini && !unreadable; i++) {
+        const char *key = pool->ini_keys[i];
+        bool is_flag = pool->ini_kinds[i] == INI_FLAG || pool->ini_kinds[i] == INI_ADMIN_FLAG;
+
+        if ((is_flag || !is_disable_list(key)) && --line == 0)
+            return key;
+    }
+    return unreadable ? unreadable : "?";
 }
 
 /* The entry takes the text, after what it has when there is something before. */
@@ -85,8 +98,10 @@ static void set_disable_lists(bool lengthen)
         if (is_disable_list(key))
             target.entry = zend_hash_str_find_ptr(EG(ini_directives), key, strlen(key));
         if (target.entry && buffer_printf(&line, "%s=%s\n", key, pool->ini_texts[i]) == 0 &&
-            buffer_append(&line, "", 1) == 0)
-            zend_parse_ini_string(line.data, true, ZEND_INI_SCANNER_NORMAL, on_list, &target);
+            buffer_append(&line, "", 1) == 0 &&
+            zend_parse_ini_string(line.data, true, ZEND_INI_SCANNER_NORMAL, on_list, &target) ==
+                FAILURE)
+            unreadable = key;
     }
 }
 

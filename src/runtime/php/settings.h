@@ -11,6 +11,10 @@
  * any module starts. 0 or -ENOMEM. */
 int settings_write(const RuntimeSpec *spec, Buffer *b);
 
+/** The setting in a line (from 1) of what settings_write() wrote, or the one that could not be read
+ * later: for messages about the syntax. */
+const char *settings_name_of_line(unsigned line);
+
 /** After start-up: locks what the pool's administrator set, warns of settings that nobody knows.
  * spec is borrowed. */
 void settings_lock(const RuntimeSpec *spec);

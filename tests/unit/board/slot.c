@@ -1,5 +1,6 @@
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/utf8.h"
 #include "board/slot.h"
 #include "../run.h"
 
@@ -124,6 +125,10 @@ static const struct {
     NUMBER(content_length, UINT64_MAX, UINT64_MAX),
     NUMBER(protocol_errors, UINT64_MAX, UINT64_MAX),
     NUMBER(sequence, UINT32_MAX - 1, UINT32_MAX - 1),
+    NUMBER(accepted, UINT64_MAX, UINT64_MAX),
+    NUMBER(abandoned, UINT64_MAX, UINT64_MAX),
+    NUMBER(read_timeouts, UINT64_MAX, UINT64_MAX),
+    NUMBER(stopped, UINT64_MAX, UINT64_MAX),
 };
 
 START_TEST(numbers_are_bounded)
@@ -244,6 +249,99 @@ START_TEST(random_pages_are_tamed)
         for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
             ck_assert(is_tame((const char *)&s + texts[i].offset, texts[i].size));
     }
+}
+END_TEST
+
+/* A trace as a worker leaves it, and as the manager shows it. */
+static const struct {
+    const char *written, *seen;
+} trace_cases[] = {
+    {"", ""},
+    {"#0 f() /a.php:1\n#1 {main} /a.php:2\n", "#0 f() /a.php:1\n#1 {main} /a.php:2\n"},
+    {"\n\n", "\n\n"},
+    {"one\r\ntwo\ttabs", "one?\ntwo?tabs"},
+    /* what shrinks must not take the line end, nor what follows, with it */
+    {"\xc2\x9b"
+     "31m\nnext \xe2\x80\xae line\nlast",
+     "?31m\nnext ? line\nlast"},
+    {"\xe2\x80\xa8\n\xe2\x80\xa9\nx", "?\n?\nx"},
+    /* a character that is cut by a line end is no character */
+    {"\xe2\x82\n\xac", "??\n?"},
+    {"\xff\n\xfe\n", "?\n?\n"},
+    {"caf\xc3\xa9\n\xe2\x82\xac", "caf\xc3\xa9\n\xe2\x82\xac"},
+    {"\xf0\x9f\x98\x80\x1b]0;x\a\n", "\xf0\x9f\x98\x80?]0;x?\n"},
+};
+
+START_TEST(traces_are_lines_of_printable_text)
+{
+    char seen[BOARD_TRACE_SIZE];
+
+    strcpy(board_trace(writer), trace_cases[_i].written);
+    memset(seen, 'x', sizeof(seen));
+    board_read_trace(reader, seen);
+    ck_assert_str_eq(seen, trace_cases[_i].seen);
+    /* Nothing of the worker's is behind the end. */
+    for (size_t i = strlen(seen); i < sizeof(seen); i++)
+        ck_assert_int_eq(seen[i], 0);
+}
+END_TEST
+
+/* Full to the last byte, and beyond what a line or a character may have there. */
+START_TEST(a_trace_ends_within_its_room)
+{
+    static const char *const fillings[] = {"x",    "\n",   "\xc3\xa9",        "\xc2\x9b",
+                                           "\xff", "\x01", "\xf0\x9f\x98\x80"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(fillings); i++) {
+        char *room = board_trace(writer), seen[BOARD_TRACE_SIZE];
+        size_t n = strlen(fillings[i]);
+
+        for (size_t k = 0; k < BOARD_TRACE_SIZE; k++)
+            room[k] = fillings[i][k % n];
+        board_read_trace(reader, seen);
+        ck_assert_int_eq(seen[BOARD_TRACE_SIZE - 1], 0);
+        for (size_t k = 0; k < strlen(seen); k++)
+            ck_assert((uint8_t)seen[k] >= 0x20 || seen[k] == '\n');
+    }
+}
+END_TEST
+
+START_TEST(random_traces_are_tamed)
+{
+    srandom(2);
+    for (int round = 0; round < 500; round++) {
+        char *room = board_trace(writer), seen[BOARD_TRACE_SIZE];
+
+        for (size_t i = 0; i < BOARD_TRACE_SIZE; i++)
+            room[i] = (char)random();
+        room[0] = 'x';
+        board_read_trace(reader, seen);
+        for (size_t i = 0; seen[i]; i++) {
+            uint32_t code;
+            size_t n = utf8_decode(seen + i, BOARD_TRACE_SIZE - i, &code);
+
+            ck_assert_uint_gt(n, 0);
+            ck_assert(code == '\n' || utf8_is_printable(code));
+            i += n - 1;
+        }
+    }
+}
+END_TEST
+
+/* The slot before it has no end of its own, and the trace is not the slot's. */
+START_TEST(slot_and_trace_are_apart)
+{
+    char seen[BOARD_TRACE_SIZE];
+    BoardSlot s;
+
+    memset(writer, 0xff, BOARD_TRACE_OFFSET);
+    board_read_trace(reader, seen);
+    ck_assert_str_eq(seen, "");
+    memset(board_trace(writer), 0xff, BOARD_TRACE_SIZE);
+    memset(writer, 0, BOARD_TRACE_OFFSET);
+    writer->version = BOARD_SLOT_VERSION;
+    ck_assert_int_eq(board_read(reader, NOW, &s), 0);
+    ck_assert_str_eq(s.query, "");
 }
 END_TEST
 
@@ -369,6 +467,10 @@ static Suite *slot_suite(void)
     tcase_add_loop_test(t, texts_are_printable, 0, ARRAY_SIZE(text_cases));
     tcase_add_test(t, texts_end_within_their_field);
     tcase_add_test(t, random_pages_are_tamed);
+    tcase_add_loop_test(t, traces_are_lines_of_printable_text, 0, ARRAY_SIZE(trace_cases));
+    tcase_add_test(t, a_trace_ends_within_its_room);
+    tcase_add_test(t, random_traces_are_tamed);
+    tcase_add_test(t, slot_and_trace_are_apart);
     tcase_add_test(t, writer_that_never_rests_does_not_hold_the_reader);
     tcase_add_test(t, page_is_sealed);
     tcase_add_test_raise_signal(t, nothing_lies_behind_the_page, SIGBUS);

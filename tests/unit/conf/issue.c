@@ -230,9 +230,35 @@ static const struct {
      "unit confines the whole pool; expected no such line"},
     {MINIMAL "slowlog = log/slow\n",
      "t.conf:4: slowlog: has no effect: this version has no log of slow requests", true},
-    {MINIMAL "request_terminate_timeout = 30\n",
-     "t.conf:4: request_terminate_timeout: has no effect: this version ends no request; "
-     "max_execution_time of PHP does",
+    /* Times */
+    {MINIMAL "idle_exit = 999ms\n",
+     "t.conf:4: idle_exit: '999ms' is too short, the pool would start for each request: expected 0 "
+     "or at least 1s"},
+    {MINIMAL "pm.max_lifetime = 0\npm.max_lifetime = 10ms\n",
+     "t.conf:5: pm.max_lifetime: '10ms' is too short, workers would be replaced all the time: "
+     "expected 0 or at least 1s"},
+    {MINIMAL "request_terminate_timeout = 1ms\n", "t.conf:4: request_terminate_timeout: '1ms' is "
+                                                  "too short, hardly a request would live so long: "
+                                                  "expected 0 or at least 100ms"},
+    {MINIMAL "request_read_timeout = 1us\n",
+     "t.conf:4: request_read_timeout: '1us' is too short, requests that are on their way would be "
+     "refused: expected 0 or at least 100ms"},
+    {MINIMAL "queue_timeout = 99ms\n", "t.conf:4: queue_timeout: '99ms' is too short, a short "
+                                       "burst would be refused: expected 0 or at "
+                                       "least 100ms"},
+    {MINIMAL "pm.start_timeout = 0\n",
+     "t.conf:4: pm.start_timeout: '0' is out of range, expected at least 1s"},
+    {MINIMAL "emergency_restart_threshold = 3\n",
+     "t.conf:4: emergency_restart_threshold: has no effect without emergency_restart_interval, "
+     "expected a time there",
+     true},
+    {MINIMAL "request_terminate_grace = 1s\n",
+     "t.conf:4: request_terminate_grace: has no effect without request_terminate_timeout, expected "
+     "a time there",
+     true},
+    {MINIMAL "pm.max_memory = 8M\n",
+     "t.conf:4: pm.max_memory: '8M' is less than PHP needs itself, so that each worker is replaced "
+     "after its first request; expected 16M or more",
      true},
     {MINIMAL "access.suppress_path[] = /x\n",
      "t.conf:4: access.suppress_path: has no effect: this version writes no access log", true},

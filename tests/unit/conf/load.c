@@ -111,6 +111,77 @@ START_TEST(global_values_are_inherited)
 }
 END_TEST
 
+START_TEST(sorted_by_place)
+{
+    static const struct {
+        const char *file;
+        unsigned line;
+        const char *text;
+    } added[] = {{"b", 2, "5"},    {"main", 7, "3"}, {"a", 9, "4"},   {"main", 0, "0"},
+                 {"main", 3, "1"}, {"b", 2, "6"},    {"main", 3, "2"}};
+    ConfigIssues issues = {0};
+
+    for (size_t i = 0; i < ARRAY_SIZE(added); i++)
+        config_issues_add(&issues, CONFIG_ERROR, added[i].file, added[i].line, NULL, "%s",
+                          added[i].text);
+    config_issues_sort(&issues, "main");
+    for (size_t i = 0; i < issues.n; i++)
+        ck_assert_int_eq(issues.items[i].text[0], (int)('0' + i));
+    config_issues_sort(&issues, NULL);
+    ck_assert_str_eq(issues.items[0].file, "a");
+    ck_assert_str_eq(issues.items[6].file, "main");
+    config_issues_done(&issues);
+}
+END_TEST
+
+START_TEST(limits_have_defaults)
+{
+    _cleanup_loaded_ Loaded l = parse(MINIMAL);
+    _cleanup_loaded_ Loaded ondemand = parse("[www]\npm = ondemand\npm.max_children = 2\n");
+    _cleanup_loaded_ Loaded never =
+        parse("[www]\npm = ondemand\npm.max_children = 2\nidle_exit = 0\n");
+
+    ck_assert_uint_eq(l.c->pm_max_memory_bytes, 0);
+    ck_assert_uint_eq(l.c->pm_max_lifetime_usec, 0);
+    ck_assert_uint_eq(l.c->pm_start_timeout_usec, 60 * USEC_PER_SEC);
+    ck_assert_uint_eq(l.c->emergency_restart_threshold, 0);
+    ck_assert_uint_eq(l.c->emergency_restart_interval_usec, 0);
+    ck_assert_uint_eq(l.c->request_terminate_timeout_usec, 0);
+    ck_assert(!l.c->request_terminate_timeout_track_finished);
+    ck_assert_uint_eq(l.c->request_terminate_grace_usec, 5 * USEC_PER_SEC);
+    ck_assert_uint_eq(l.c->request_read_timeout_usec, 60 * USEC_PER_SEC);
+    ck_assert_uint_eq(l.c->queue_timeout_usec, 0);
+    ck_assert_uint_eq(l.c->idle_exit_usec, 0);
+    ck_assert_uint_eq(ondemand.c->idle_exit_usec, 300 * USEC_PER_SEC);
+    ck_assert_uint_eq(never.c->idle_exit_usec, 0);
+}
+END_TEST
+
+START_TEST(limits_are_read)
+{
+    _cleanup_loaded_ Loaded l = parse(
+        "[global]\nemergency_restart_threshold = 10\nemergency_restart_interval = 1m\n" MINIMAL
+        "pm.max_memory = 128M\npm.max_lifetime = 1h\npm.start_timeout = 2m\n"
+        "request_terminate_timeout = 30\nrequest_terminate_timeout_track_finished = yes\n"
+        "request_terminate_grace = 0\nrequest_read_timeout = 500ms\nqueue_timeout = 10s\n"
+        "idle_exit = 5m\n");
+
+    ck_assert_int_eq(l.r, 0);
+    ck_assert_uint_eq(l.issues.n, 0);
+    ck_assert_uint_eq(l.c->emergency_restart_threshold, 10);
+    ck_assert_uint_eq(l.c->emergency_restart_interval_usec, 60 * USEC_PER_SEC);
+    ck_assert_uint_eq(l.c->pm_max_memory_bytes, 128 * 1024 * 1024);
+    ck_assert_uint_eq(l.c->pm_max_lifetime_usec, 3600 * USEC_PER_SEC);
+    ck_assert_uint_eq(l.c->pm_start_timeout_usec, 120 * USEC_PER_SEC);
+    ck_assert_uint_eq(l.c->request_terminate_timeout_usec, 30 * USEC_PER_SEC);
+    ck_assert(l.c->request_terminate_timeout_track_finished);
+    ck_assert_uint_eq(l.c->request_terminate_grace_usec, 0);
+    ck_assert_uint_eq(l.c->request_read_timeout_usec, 500 * USEC_PER_MSEC);
+    ck_assert_uint_eq(l.c->queue_timeout_usec, 10 * USEC_PER_SEC);
+    ck_assert_uint_eq(l.c->idle_exit_usec, 300 * USEC_PER_SEC);
+}
+END_TEST
+
 START_TEST(the_section_asked_for_is_taken)
 {
     _cleanup_loaded_ Loaded l =
@@ -266,6 +337,9 @@ static Suite *load_suite(void)
     tcase_add_test(t, dialect_of_php_fpm);
     tcase_add_test(t, file_of_debian);
     tcase_add_test(t, global_values_are_inherited);
+    tcase_add_test(t, sorted_by_place);
+    tcase_add_test(t, limits_have_defaults);
+    tcase_add_test(t, limits_are_read);
     tcase_add_test(t, the_section_asked_for_is_taken);
     tcase_add_test(t, start_servers_are_computed);
     tcase_add_test(t, no_core_dumps);

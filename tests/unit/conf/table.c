@@ -60,7 +60,7 @@ START_TEST(table_is_sound)
         if (d[i].field != DIRECTIVE_NO_FIELD && (d[i].scope & SCOPE_GLOBAL))
             ck_assert(d[i].type == TYPE_LOG_LEVEL || d[i].type == TYPE_TIME ||
                       d[i].type == TYPE_RLIMIT || d[i].type == TYPE_FILES ||
-                      d[i].type == TYPE_SIGNED);
+                      d[i].type == TYPE_SIGNED || d[i].type == TYPE_UNSIGNED);
     }
 }
 END_TEST
@@ -119,6 +119,13 @@ START_TEST(table_is_complete)
         "request_slowlog_trace_depth",
         "request_terminate_timeout",
         "request_terminate_timeout_track_finished",
+        "request_terminate_grace",
+        "request_read_timeout",
+        "queue_timeout",
+        "idle_exit",
+        "pm.max_memory",
+        "pm.max_lifetime",
+        "pm.start_timeout",
         "chroot",
         "chdir",
         "catch_workers_output",
@@ -283,7 +290,10 @@ START_TEST(suggestions)
         {"env_clear", NULL},
         {"start_servers", "pm.start_servers"},
         {"php_inis", "php_ini"},
-        {"limit_extensions", NULL},
+        {"limit_extensions", "security.limit_extensions"},
+        {"max_childen", "pm.max_children"},
+        {"Max_Requets", "pm.max_requests"},
+        {"path", "ping.path"},
         {"q", NULL},
         {"", NULL},
         {"php-value", "php_value"},

@@ -25,7 +25,7 @@ START_TEST(bad_users)
     static const struct {
         const char *lines, *issue;
     } cases[] = {
-        {"", "t.conf: user: is missing, expected the user of the workers"},
+        {"", "t.conf:1: user: is missing, expected the user of the workers"},
         {"user = no_such_one\n", "t.conf:4: user: there is no user 'no_such_one', expected the "
                                  "name or number of a user"},
         {"user = root\n", "t.conf:4: user: is root, expected a user without privileges"},
@@ -35,7 +35,7 @@ START_TEST(bad_users)
         {"user = daemon\ngroup = no_such_one\n",
          "t.conf:5: group: there is no group 'no_such_one', expected the name or number of a "
          "group"},
-        {"user = 4000000\n", "t.conf: group: is missing, expected a group because user '4000000' "
+        {"user = 4000000\n", "t.conf:1: group: is missing, expected a group because user '4000000' "
                              "is a number without an entry"},
     };
 

@@ -1,5 +1,4 @@
-#include "server.h"
-#include "../run.h"
+#include "fpmctl.h"
 
 #include "base/fd.h"
 #include "base/macro.h"
@@ -10,8 +9,7 @@
 
 /* Pools of a user's own, of whose systemd nobody answers: nothing outside of the folder is touched,
  * whoever runs the tests. */
-static Server server;
-static char output[32768], errors[16384], unit_dir[128];
+static char unit_dir[128];
 
 #define DROPIN "50-pool-file.conf"
 
@@ -33,16 +31,9 @@ static void tear_down(void)
     server_done(&server);
 }
 
-static int run(const char *a, const char *b, const char *c)
+static int run_as_user(const char *a, const char *b, const char *c)
 {
-    const char *words[] = {"--user", unit_dir, a, b, c, NULL};
-
-    return server_run(&server, words, output, errors, sizeof(errors));
-}
-
-static void assert_has(const char *text, const char *part)
-{
-    ck_assert_msg(strstr(text, part) != NULL, "no '%s' in:\n%s", part, text);
+    return run((const char *[]){"--user", unit_dir, a, b, c, NULL});
 }
 
 static char *dropin_path(const char *unit)
@@ -68,7 +59,7 @@ START_TEST(writes_once)
     struct stat first, second;
 
     write_pool("a-b.c", "listen = /run/a.sock 9000\nlisten.mode = 0600\n");
-    ck_assert_int_eq(run("apply", "a-b.c", NULL), 0);
+    ck_assert_int_eq(run_as_user("apply", "a-b.c", NULL), 0);
     assert_has(output,
                "\na-b.c                socket         ListenStream           (of the unit) -> "
                "/run/a.sock [::]:9000\n");
@@ -81,7 +72,7 @@ START_TEST(writes_once)
                      "BindIPv6Only=both\nSocketMode=0600\n");
     ck_assert_int_eq(stat(dropin_path("fpmd@a-b.c.socket"), &first), 0);
     ck_assert_int_eq(first.st_mode & 07777, 0644);
-    ck_assert_int_eq(run("apply", "a-b.c", NULL), 0);
+    ck_assert_int_eq(run_as_user("apply", "a-b.c", NULL), 0);
     ck_assert_str_eq(output, "1 pool: 0 units changed\n");
     ck_assert_int_eq(stat(dropin_path("fpmd@a-b.c.socket"), &second), 0);
     ck_assert_uint_eq(first.st_ino, second.st_ino);
@@ -92,11 +83,11 @@ END_TEST
 START_TEST(restarts_without_systemd)
 {
     write_pool("w", "listen = 9000\n");
-    ck_assert_int_eq(run("apply", "--restart", "w"), 0);
+    ck_assert_int_eq(run_as_user("apply", "--restart", "w"), 0);
     assert_has(errors, "systemctl --user daemon-reload");
-    ck_assert_int_eq(run("apply", "w", NULL), 0);
+    ck_assert_int_eq(run_as_user("apply", "w", NULL), 0);
     ck_assert_str_eq(errors, "");
-    ck_assert_int_eq(run("apply", "--restart", "w"), 0);
+    ck_assert_int_eq(run_as_user("apply", "--restart", "w"), 0);
     ck_assert_str_eq(output, "1 pool: 0 units changed\n");
     assert_has(errors, "nothing is restarted\n");
 }
@@ -105,15 +96,15 @@ END_TEST
 START_TEST(tells_was_and_is)
 {
     write_pool("w", "listen = 9000\nlisten.backlog = 5\n");
-    ck_assert_int_eq(run("apply", "w", NULL), 0);
+    ck_assert_int_eq(run_as_user("apply", "w", NULL), 0);
     write_pool("w", "listen = 9001\n");
-    ck_assert_int_eq(run("apply", "--dry-run", "w"), 0);
+    ck_assert_int_eq(run_as_user("apply", "--dry-run", "w"), 0);
     assert_has(output, "ListenStream           [::]:9000 -> [::]:9001\n");
     assert_has(output, "Backlog                5 -> (of the unit)\n");
     ck_assert_ptr_null(strstr(output, "BindIPv6Only"));
     assert_has(output, "1 unit would be changed\n");
     /* nothing was changed yet */
-    ck_assert_int_eq(run("apply", "--all", NULL), 0);
+    ck_assert_int_eq(run_as_user("apply", "--all", NULL), 0);
     assert_has(output, "1 pool: 1 unit changed\n");
 }
 END_TEST
@@ -125,7 +116,7 @@ START_TEST(removes_only_its_own)
 
     write_pool("w", "listen = 9000\n");
     write_pool("v", "listen = 9001\n");
-    ck_assert_int_eq(run("apply", "w", "v"), 0);
+    ck_assert_int_eq(run_as_user("apply", "w", "v"), 0);
     assert_has(output, "2 pools: 2 units changed\n");
     snprintf(path, sizeof(path), "%s/units/fpmd@w.socket.d/mine.conf", server.dir);
     f = fopen(path, "we");
@@ -133,7 +124,7 @@ START_TEST(removes_only_its_own)
     ck_assert_int_eq(fclose(f), 0);
     write_pool("w", "");
     write_pool("v", "");
-    ck_assert_int_eq(run("apply", "--all", NULL), 0);
+    ck_assert_int_eq(run_as_user("apply", "--all", NULL), 0);
     assert_has(output, "ListenStream           [::]:9000 -> (of the unit)\n");
     ck_assert_int_lt(access(dropin_path("fpmd@w.socket"), F_OK), 0);
     ck_assert_int_eq(access(path, F_OK), 0);
@@ -150,12 +141,12 @@ START_TEST(removes_orphans)
 
     write_pool("w", "listen = 9000\n");
     write_pool("v", "listen = 9001\n");
-    ck_assert_int_eq(run("apply", "--all", NULL), 0);
+    ck_assert_int_eq(run_as_user("apply", "--all", NULL), 0);
     snprintf(path, sizeof(path), "%s/conf/v.conf", server.dir);
     ck_assert_int_eq(unlink(path), 0);
-    ck_assert_int_eq(run("apply", "w", NULL), 0);
+    ck_assert_int_eq(run_as_user("apply", "w", NULL), 0);
     ck_assert_int_eq(access(dropin_path("fpmd@v.socket"), F_OK), 0);
-    ck_assert_int_eq(run("apply", "--all", NULL), 0);
+    ck_assert_int_eq(run_as_user("apply", "--all", NULL), 0);
     assert_has(output,
                "v                    socket         ListenStream           [::]:9001 -> (of "
                "the unit)\n");
@@ -169,14 +160,14 @@ START_TEST(passes_over_errors)
     write_pool("bad", "listen = php.example:9000\n");
     write_pool("good", "listen = 9000\n");
     write_pool("worse", "bogus = 1\n");
-    ck_assert_int_eq(run("apply", "--all", NULL), 78);
+    ck_assert_int_eq(run_as_user("apply", "--all", NULL), 78);
     assert_has(errors, "bad.conf:4: error: listen: 'php.example:9000' has a host name");
     assert_has(errors, "fpmctl: bad: its file has errors, its units are left as they are\n");
     assert_has(errors, "worse.conf:4: error: bogus: ");
     assert_has(output, "3 pools: 1 unit changed\n");
-    ck_assert_int_eq(run("apply", "nothere", NULL), 78);
+    ck_assert_int_eq(run_as_user("apply", "nothere", NULL), 78);
     assert_has(errors, "nothere.conf: error: ");
-    ck_assert_int_eq(run("apply", "a/b", NULL), 78);
+    ck_assert_int_eq(run_as_user("apply", "a/b", NULL), 78);
     assert_has(errors, "cannot be the name of a pool");
 }
 END_TEST
@@ -200,7 +191,7 @@ START_TEST(usage)
         {{"apply", "w", "-v"}, "--verbose"},
     };
 
-    ck_assert_int_eq(run(cases[_i].words[0], cases[_i].words[1], cases[_i].words[2]), 64);
+    ck_assert_int_eq(run_as_user(cases[_i].words[0], cases[_i].words[1], cases[_i].words[2]), 64);
     assert_has(errors, cases[_i].says);
 }
 END_TEST
@@ -216,7 +207,7 @@ START_TEST(cannot_write)
     f = fopen(path, "we");
     ck_assert_ptr_nonnull(f);
     ck_assert_int_eq(fclose(f), 0);
-    ck_assert_int_eq(run("apply", "w", NULL), 1);
+    ck_assert_int_eq(run_as_user("apply", "w", NULL), 1);
     assert_has(errors, "fpmd@w.socket.d/" DROPIN ": Not a directory");
 }
 END_TEST
@@ -229,7 +220,7 @@ START_TEST(show_reads_back)
     write_pool("w", "listen = 9000\npm.max_requests = 7\nenv[A] = \"x;$y\\\\\"\n"
                     "php_value[error_reporting] = E_ALL & ~E_NOTICE\nphp_flag[log_errors] = on\n"
                     "ping.response = \"a b ; c\"\n");
-    ck_assert_int_eq(run("show", "w", NULL), 0);
+    ck_assert_int_eq(run_as_user("show", "w", NULL), 0);
     assert_has(output, "\npm.max_requests = 7  ");
     assert_has(output, "w.conf:5\n");
     assert_has(output, "\npm.max_spawn_rate = 32                       ; default\n");
@@ -239,7 +230,7 @@ START_TEST(show_reads_back)
     ck_assert_ptr_nonnull(first);
     server_write(&server, "../w.conf", strstr(output, "; Files read"));
     snprintf(path, sizeof(path), "%s/w.conf", server.dir);
-    ck_assert_int_eq(run("show", path, NULL), 0);
+    ck_assert_int_eq(run_as_user("show", path, NULL), 0);
     ck_assert_str_eq(errors, "");
     for (char *line = strtok(first, "\n"); line; line = strtok(NULL, "\n")) {
         line[strcspn(line, ";")] = 0;
@@ -252,14 +243,14 @@ END_TEST
 START_TEST(show_as_json)
 {
     write_pool("w", "listen = 9000\nenv[A] = \"x\\\"y\"\n");
-    ck_assert_int_eq(run("show", "-ojson", "w"), 0);
+    ck_assert_int_eq(run_as_user("show", "-ojson", "w"), 0);
     assert_has(output, "{\n  \"pool\": \"w\",\n  \"files\": [\"");
     assert_has(output, "{\"directive\": \"env\", \"key\": \"A\", \"value\": \"x\\\"y\", ");
     assert_has(output, "{\"directive\": \"chroot\", \"value\": null, \"fate\": \"honoured\", "
                        "\"file\": null}");
     assert_has(output, "\"setting\": \"ListenStream\", \"value\": \"[::]:9000\", \"directive\": "
                        "\"listen\"}");
-    ck_assert_int_eq(run("show", "nothere", NULL), 78);
+    ck_assert_int_eq(run_as_user("show", "nothere", NULL), 78);
     assert_has(errors, "nothere.conf: error: ");
     ck_assert_str_eq(output, "");
 }
@@ -270,7 +261,7 @@ START_TEST(check_tells_fates)
     server_write(&server, "w.conf",
                  "log_limit = 2048\n[w]\npm = static\npm.max_children = 1\n"
                  "access.log = /x\nruntime = true\n");
-    ck_assert_int_eq(run("check", "-v", "--libexec-dir=/bin"), 0);
+    ck_assert_int_eq(run_as_user("check", "-v", "--libexec-dir=/bin"), 0);
     assert_has(output, "w.conf:1: warning: log_limit: has no effect, this is done by ");
     assert_has(output, "w.conf:5: warning: access.log: has no effect: ");
     assert_has(output, "w.conf:3: note: pm: honoured\n");

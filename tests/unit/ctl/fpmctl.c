@@ -1,19 +1,7 @@
-#include "server.h"
-#include "../status/example.h"
-#include "../run.h"
+#include "fpmctl.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <unistd.h>
-
-#define WORDS(...)                                                                                 \
-    (const char *const[])                                                                          \
-    {                                                                                              \
-        __VA_ARGS__, NULL                                                                          \
-    }
-
-static Server server;
-static char output[16384], errors[16384];
 
 static void set_up(void)
 {
@@ -23,25 +11,6 @@ static void set_up(void)
 static void tear_down(void)
 {
     server_done(&server);
-}
-
-static int run(const char *const *words)
-{
-    return server_run(&server, words, output, errors, sizeof(output));
-}
-
-static void assert_has(const char *text, const char *part)
-{
-    ck_assert_msg(strstr(text, part) != NULL, "no '%s' in:\n%s", part, text);
-}
-
-/* Good wherever the tests run: "user" only where ids can be changed, the runtime a file that is
- * there. */
-static const char *good_file(void)
-{
-    return geteuid() == 0 ? "[good]\nuser = nobody\npm = static\npm.max_children = 2\n"
-                            "runtime = true\n"
-                          : "[good]\npm = static\npm.max_children = 2\nruntime = true\n";
 }
 
 START_TEST(usage)
@@ -58,7 +27,19 @@ START_TEST(usage)
         {{"status", "a", "b"}, 64, "status POOL"},
         {{"status", "../etc"}, 64, "'../etc'"},
         {{"list", "a"}, 64, "usage"},
-        {{"reload"}, 64, "reload POOL..."},
+        {{"reload"}, 64, "reload POOL... | --all"},
+        {{"reload", "--all", "www"}, 64, "reload POOL... | --all"},
+        {{"reexec"}, 64, "reexec POOL... | --all"},
+        {{"opcache"}, 64, "opcache reset POOL..."},
+        {{"opcache", "reset"}, 64, "opcache reset POOL..."},
+        {{"opcache", "clear", "www"}, 64, "'clear' is not known, expected reset"},
+        {{"drain"}, 64, "drain POOL"},
+        {{"drain", "a", "b"}, 64, "drain POOL"},
+        {{"drain", "a/b"}, 64, "'a/b'"},
+        {{"drain", "--quiet=soon", "a"}, 64, "--quiet=soon: a time"},
+        {{"status", "--all", "a"}, 64, "no option --all"},
+        {{"reload", "--quiet=1s", "a"}, 64, "no option --quiet"},
+        {{"reload", "--keep-socket", "a"}, 64, "no option --keep-socket"},
         {{"reload", "a/b"}, 64, "'a/b'"},
         {{"list", "-o", "xml"}, 64, "xml"},
         {{"check", "-o", "json"}, 64, "--output"},
@@ -198,109 +179,13 @@ START_TEST(list)
 }
 END_TEST
 
-START_TEST(status_running)
-{
-    Example e = example_make();
-    ControlReply reply = {.version = CONTROL_VERSION};
-
-    server_start(&server, "www", CONTROL_STATUS, &reply, &e, sizeof(e));
-    ck_assert_int_eq(run(WORDS("status", "www", "--full", "-o", "json")), 0);
-    assert_has(output, "\"pool\": \"www\"");
-    assert_has(output, "\"workers\": [");
-}
-END_TEST
-
-START_TEST(status_stopped)
-{
-    ck_assert_int_eq(run(WORDS("status", "www")), 3);
-    assert_has(errors, "www: not running");
-    ck_assert_int_eq(run(WORDS("status", "www", "-o", "json")), 3);
-    assert_has(output, "\"state\": \"stopped\"");
-}
-END_TEST
-
-START_TEST(status_other_version)
-{
-    Example e = example_make();
-    ControlReply reply = {.version = CONTROL_VERSION};
-
-    e.pool.version++;
-    server_start(&server, "www", CONTROL_STATUS, &reply, &e, sizeof(e));
-    ck_assert_int_eq(run(WORDS("status", "www")), 4);
-    assert_has(errors, "another version");
-}
-END_TEST
-
-START_TEST(status_without_snapshot)
-{
-    ControlReply reply = {.version = CONTROL_VERSION};
-
-    server_start(&server, "www", CONTROL_STATUS, &reply, NULL, 0);
-    ck_assert_int_eq(run(WORDS("status", "www")), 4);
-    ck_assert_str_ne(errors, "");
-}
-END_TEST
-
-START_TEST(status_refused)
-{
-    ControlReply reply = {.version = CONTROL_VERSION, .result = -EPERM, .text = "not for you"};
-
-    server_start(&server, "www", CONTROL_STATUS, &reply, NULL, 0);
-    ck_assert_int_eq(run(WORDS("status", "www")), 4);
-    assert_has(errors, "www: not for you");
-}
-END_TEST
-
-START_TEST(reload_done)
-{
-    ControlReply reply = {.version = CONTROL_VERSION, .text = "generation 2"};
-
-    server_start(&server, "www", CONTROL_RELOAD, &reply, NULL, 0);
-    ck_assert_int_eq(run(WORDS("reload", "www")), 0);
-    assert_has(output, "www: generation 2\n");
-}
-END_TEST
-
-START_TEST(reload_refused)
-{
-    ControlReply reply = {.version = CONTROL_VERSION, .result = -EINVAL, .text = "www.conf:3: pm"};
-
-    server_start(&server, "www", CONTROL_RELOAD, &reply, NULL, 0);
-    ck_assert_int_eq(run(WORDS("reload", "other", "www")), 1);
-    assert_has(errors, "other: not running");
-    assert_has(errors, "www: reload was refused: www.conf:3: pm\n");
-}
-END_TEST
-
-/* With User= of the service a script may answer. */
-START_TEST(answers_are_one_line_without_control_characters)
-{
-    ControlReply reply = {.version = CONTROL_VERSION, .text = "ok\033]0;PWN\a\nwww: reloaded"};
-
-    server_start(&server, "www", CONTROL_RELOAD, &reply, NULL, 0);
-    ck_assert_int_eq(run(WORDS("reload", "www")), 0);
-    ck_assert_str_eq(output, "www: ok?]0;PWN??www: reloaded\n");
-}
-END_TEST
-
-START_TEST(status_is_not_waited_for_long)
-{
-    ControlReply reply = {.version = CONTROL_VERSION};
-
-    /* It answers no question for the status. */
-    server_start(&server, "www", CONTROL_RELOAD, &reply, NULL, 0);
-    ck_assert_int_eq(run(WORDS("status", "www")), 4);
-    assert_has(errors, "timed out");
-}
-END_TEST
-
 static Suite *fpmctl_suite(void)
 {
     Suite *s = suite_create("ctl/fpmctl");
     TCase *tc = tcase_create("fpmctl");
 
     tcase_add_checked_fixture(tc, set_up, tear_down);
-    tcase_add_loop_test(tc, usage, 0, 14);
+    tcase_add_loop_test(tc, usage, 0, 26);
     tcase_add_test(tc, check_good);
     tcase_add_test(tc, check_bad);
     tcase_add_test(tc, check_missing);
@@ -308,16 +193,6 @@ static Suite *fpmctl_suite(void)
     tcase_add_test(tc, check_includes);
     tcase_add_test(tc, check_notes);
     tcase_add_test(tc, list);
-    tcase_add_test(tc, status_running);
-    tcase_add_test(tc, status_stopped);
-    tcase_add_test(tc, status_other_version);
-    tcase_add_test(tc, status_without_snapshot);
-    tcase_add_test(tc, status_refused);
-    tcase_add_test(tc, reload_done);
-    tcase_add_test(tc, reload_refused);
-    tcase_add_test(tc, answers_are_one_line_without_control_characters);
-    tcase_add_test(tc, status_is_not_waited_for_long);
-    tcase_set_timeout(tc, 15);
     suite_add_tcase(s, tc);
     return s;
 }

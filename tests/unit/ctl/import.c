@@ -1,44 +1,14 @@
 #include "ctl/import_source.h"
 #include "ctl/import_web.h"
 #include "base/fd.h"
-#include "../run.h"
+#include "folder.h"
 
 #include <errno.h>
-#include <ftw.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-static char dir[64];
-
-static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *walk)
-{
-    return remove(path);
-}
-
-static void set_up(void)
-{
-    strcpy(dir, "/tmp/import-test-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(dir));
-}
-
-static void tear_down(void)
-{
-    nftw(dir, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
-}
-
-/* A path in our folder; the next call but three takes its room. */
-static const char *in(const char *name)
-{
-    static char paths[4][160];
-    static unsigned i;
-    char *path = paths[i++ % 4];
-
-    snprintf(path, sizeof(paths[0]), "%s/%s", dir, name);
-    return path;
-}
 
 static void write_file(const char *name, const char *format, ...) _printf_(2, 3);
 

@@ -3,8 +3,7 @@
  * brings back what was there, to the byte.
  */
 
-#include "server.h"
-#include "../run.h"
+#include "importing.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,20 +15,6 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-static Server server;
-static char output[65536], errors[65536];
-static char old[128], units[160];
-
-static const char *path(const char *name)
-{
-    static char paths[4][192];
-    static unsigned i;
-    char *p = paths[i++ % 4];
-
-    snprintf(p, sizeof(paths[0]), "%s/conf/%s", server.dir, name);
-    return p;
-}
 
 /* A masked pool, one that only its group may read, and drop-ins of before. */
 static void make_earlier(void)
@@ -50,18 +35,7 @@ static void make_earlier(void)
 
 static void set_up(void)
 {
-    char bin[160];
-
-    server_init(&server);
-    snprintf(old, sizeof(old), "%s/old", server.dir);
-    snprintf(units, sizeof(units), "--unit-dir=%s/units", server.dir);
-    ck_assert_int_eq(mkdir(old, 0755), 0);
-    ck_assert_int_eq(mkdir(path("../units"), 0755), 0);
-    ck_assert_int_eq(mkdir(path("../bin"), 0755), 0);
-    server_write(&server, "../bin/systemctl", "#!/bin/sh\nexit 0\n");
-    ck_assert_int_eq(chmod(path("../bin/systemctl"), 0755), 0);
-    snprintf(bin, sizeof(bin), "%s/bin:/usr/bin:/bin", server.dir);
-    setenv("PATH", bin, 1);
+    set_up_folders();
     /* LeakSanitizer refuses to work in a process that is traced. */
     setenv("ASAN_OPTIONS", "detect_leaks=0", 1);
     server_write(&server, "../old/pools.conf",
@@ -71,11 +45,6 @@ static void set_up(void)
                  "pm.max_children = 1\nruntime = true\n");
     server_write(&server, "../php-fpm.conf", "[global]\nrlimit_files = 4000\n");
     make_earlier();
-}
-
-static void tear_down(void)
-{
-    server_done(&server);
 }
 
 /* Everything below both folders: kinds, permissions, owners, links, content. */
@@ -176,13 +145,8 @@ static bool run_killed(const char *const *words, unsigned n)
     }
 }
 
-#define WORDS(...)                                                                                 \
-    (const char *const[])                                                                          \
-    {                                                                                              \
-        __VA_ARGS__, "--libexec-dir=/bin", units, NULL                                             \
-    }
-#define IMPORT WORDS("import", "--force", old)
-#define UNDO   WORDS("import", "--undo")
+#define IMPORT IMPORTING("import", "--force", old)
+#define UNDO   IMPORTING("import", "--undo")
 
 static void undo(unsigned n)
 {

@@ -5,46 +5,16 @@
 
 #include "base/fd.h"
 #include "ctl/import.h"
-#include "../run.h"
+#include "folder.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-static char dir[64];
-
-static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *walk)
-{
-    return remove(path);
-}
-
-static void set_up(void)
-{
-    strcpy(dir, "/tmp/import-test-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(dir));
-}
-
-static void tear_down(void)
-{
-    nftw(dir, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
-}
-
-/* A path in our folder; the next call but three takes its room. */
-static const char *in(const char *name)
-{
-    static char paths[4][160];
-    static unsigned i;
-    char *path = paths[i++ % 4];
-
-    snprintf(path, sizeof(paths[0]), "%s/%s", dir, name);
-    return path;
-}
 
 static void write_file(const char *name, const char *text, const char *how)
 {

@@ -1,6 +1,5 @@
-#include "server.h"
+#include "importing.h"
 #include "base/fd.h"
-#include "../run.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,42 +10,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define WORDS(...)                                                                                 \
-    (const char *const[])                                                                          \
-    {                                                                                              \
-        __VA_ARGS__, "--libexec-dir=/bin", units, NULL                                             \
-    }
-
-static Server server;
-static char output[65536], errors[65536];
-static char old[128], units[160]; /* the folder that is imported, and --unit-dir= */
-
-/* conf/NAME, with "../" anywhere. */
-static const char *path(const char *name)
-{
-    static char paths[4][192];
-    static unsigned i;
-    char *p = paths[i++ % 4];
-
-    snprintf(p, sizeof(paths[0]), "%s/conf/%s", server.dir, name);
-    return p;
-}
-
 static void set_up(void)
 {
-    char bin[160];
-
-    server_init(&server);
-    snprintf(old, sizeof(old), "%s/old", server.dir);
-    snprintf(units, sizeof(units), "--unit-dir=%s/units", server.dir);
-    ck_assert_int_eq(mkdir(old, 0755), 0);
-    ck_assert_int_eq(mkdir(path("../units"), 0755), 0);
-    ck_assert_int_eq(mkdir(path("../bin"), 0755), 0);
-    /* The machine's own systemd has nothing to do with it. */
-    server_write(&server, "../bin/systemctl", "#!/bin/sh\nexit 0\n");
-    ck_assert_int_eq(chmod(path("../bin/systemctl"), 0755), 0);
-    snprintf(bin, sizeof(bin), "%s/bin:/usr/bin:/bin", server.dir);
-    setenv("PATH", bin, 1);
+    set_up_folders();
     server_write(&server, "../old/a.conf",
                  "; of a\n[a]\nuser = nobody\nlisten = /run/old/a.sock\npm = static\n"
                  "pm.max_children = 2\nruntime = true\n");
@@ -56,21 +22,6 @@ static void set_up(void)
                  "[c]\nuser = nobody\nlisten = /run/old/a.sock\npm = static\n"
                  "pm.max_children = many\nruntime = true\n");
     server_write(&server, "../php-fpm.conf", "[global]\npid = /run/x\nrlimit_files = 4000\n");
-}
-
-static void tear_down(void)
-{
-    server_done(&server);
-}
-
-static int run(const char *const *words)
-{
-    return server_run(&server, words, output, errors, sizeof(output));
-}
-
-static void assert_has(const char *text, const char *part)
-{
-    ck_assert_msg(strstr(text, part) != NULL, "no '%s' in:\n%s", part, text);
 }
 
 static void assert_file(const char *name, const char *content)
@@ -88,14 +39,14 @@ static void assert_file(const char *name, const char *content)
 
 START_TEST(usage)
 {
-    ck_assert_int_eq(run(WORDS("import")), 64);
+    ck_assert_int_eq(run(IMPORTING("import")), 64);
     assert_has(errors, "import PATH... | --undo");
-    ck_assert_int_eq(run(WORDS("import", "--undo", old)), 64);
-    ck_assert_int_eq(run(WORDS("import", "/nowhere/at/all")), 1);
+    ck_assert_int_eq(run(IMPORTING("import", "--undo", old)), 64);
+    ck_assert_int_eq(run(IMPORTING("import", "/nowhere/at/all")), 1);
     assert_has(errors, "/nowhere/at/all: No such file");
-    ck_assert_int_eq(run(WORDS("import", path("../units"))), 1);
+    ck_assert_int_eq(run(IMPORTING("import", path("../units"))), 1);
     assert_has(errors, "there is no pool");
-    ck_assert_int_eq(run(WORDS("import", "--undo")), 1);
+    ck_assert_int_eq(run(IMPORTING("import", "--undo")), 1);
     assert_has(errors, "there is no import");
 }
 END_TEST
@@ -103,7 +54,7 @@ END_TEST
 /* Says the same as the import itself, and writes nothing. */
 START_TEST(dry_run)
 {
-    ck_assert_int_eq(run(WORDS("import", "--dry-run", old)), 78);
+    ck_assert_int_eq(run(IMPORTING("import", "--dry-run", old)), 78);
     assert_has(output, "POOL                    TAKEN OVER  MOVED TO SYSTEMD  NEEDS A LOOK\n");
     assert_has(output, "would be imported");
     assert_has(output, "listen: ListenStream=/run/old/a.sock of fpmd@a.socket");
@@ -122,7 +73,7 @@ END_TEST
 
 START_TEST(import_and_undo)
 {
-    ck_assert_int_eq(run(WORDS("import", old)), 78);
+    ck_assert_int_eq(run(IMPORTING("import", old)), 78);
     assert_has(output, "\n2 pools taken over, ");
     assert_file("a.conf", "; of a\n[a]\n");
     assert_file("a.conf.d/50-import.conf", "\nrlimit_files = 4000\n");
@@ -132,14 +83,14 @@ START_TEST(import_and_undo)
     assert_file("../units/fpmd@b.socket.d/50-pool-file.conf", "\nListenStream=127.0.0.1:64999\n");
     assert_file("../units/fpmd@c.socket.d/50-pool-file.conf", NULL);
 
-    ck_assert_msg(run(WORDS("import", path("../old/a.conf"))) == 0, "%s%s", output, errors);
+    ck_assert_msg(run(IMPORTING("import", path("../old/a.conf"))) == 0, "%s%s", output, errors);
     assert_has(output, "  unchanged\n");
     assert_file(".import/0002/record", NULL);
 
-    ck_assert_int_eq(run(WORDS("import", "--undo", "--dry-run")), 0);
+    ck_assert_int_eq(run(IMPORTING("import", "--undo", "--dry-run")), 0);
     assert_has(output, "/conf/a.conf\n");
     assert_file("a.conf", "[a]");
-    ck_assert_int_eq(run(WORDS("import", "--undo")), 0);
+    ck_assert_int_eq(run(IMPORTING("import", "--undo")), 0);
     assert_file("a.conf", NULL);
     assert_file("b.conf", NULL);
     ck_assert_int_lt(access(path("a.conf.d"), F_OK), 0);
@@ -151,28 +102,28 @@ END_TEST
 START_TEST(existing_files)
 {
     server_write(&server, "a.conf", "; my own\n");
-    ck_assert_int_eq(run(WORDS("import", path("../old/a.conf"))), 78);
+    ck_assert_int_eq(run(IMPORTING("import", path("../old/a.conf"))), 78);
     assert_has(output, "/conf/a.conf is there and differs; --force replaces it");
     assert_file("a.conf", "; my own\n");
     assert_file("a.conf.d/50-import.conf", NULL);
-    ck_assert_int_eq(run(WORDS("import", "--force", path("../old/a.conf"))), 0);
+    ck_assert_int_eq(run(IMPORTING("import", "--force", path("../old/a.conf"))), 0);
     assert_has(output, "  replaced\n");
     assert_file("a.conf", "; of a\n");
-    ck_assert_int_eq(run(WORDS("import", "--undo")), 0);
+    ck_assert_int_eq(run(IMPORTING("import", "--undo")), 0);
     assert_file("a.conf", "; my own\n");
 }
 END_TEST
 
 START_TEST(edited_files_are_kept)
 {
-    ck_assert_int_eq(run(WORDS("import", path("../old/a.conf"))), 0);
+    ck_assert_int_eq(run(IMPORTING("import", path("../old/a.conf"))), 0);
     server_write(&server, "a.conf", "; edited\n");
-    ck_assert_int_eq(run(WORDS("import", "--undo")), 0);
+    ck_assert_int_eq(run(IMPORTING("import", "--undo")), 0);
     assert_has(errors, "/conf/a.conf has been changed since, and is kept");
     assert_has(output, "1 kept\n");
     assert_file("a.conf", "; edited\n");
     assert_file("a.conf.d/50-import.conf", NULL);
-    ck_assert_int_eq(run(WORDS("import", "--undo", "--force")), 0);
+    ck_assert_int_eq(run(IMPORTING("import", "--undo", "--force")), 0);
     assert_file("a.conf", NULL);
 }
 END_TEST
@@ -181,11 +132,11 @@ END_TEST
 START_TEST(all_or_nothing)
 {
     server_write(&server, "a.conf.d", "a file\n");
-    ck_assert_int_eq(run(WORDS("import", old)), 78);
+    ck_assert_int_eq(run(IMPORTING("import", old)), 78);
     assert_has(output, "/a.conf.d/50-import.conf cannot be written: ");
     assert_file("a.conf", NULL);
     assert_file("b.conf", "[b]");
-    ck_assert_int_eq(run(WORDS("import", "--undo")), 0);
+    ck_assert_int_eq(run(IMPORTING("import", "--undo")), 0);
     assert_file("b.conf", NULL);
     assert_file("a.conf.d", "a file\n");
 }
@@ -196,7 +147,7 @@ START_TEST(needs_a_look)
     server_write(&server, "../old/d.conf",
                  "[d]\nuser = nobody-of-this-name\nlisten = /run/old/a.sock\npm = static\n"
                  "pm.max_children = 2\nruntime = true\nchdir = /no/such/folder\n");
-    ck_assert_int_eq(run(WORDS("import", "--dry-run", old)), 78);
+    ck_assert_int_eq(run(IMPORTING("import", "--dry-run", old)), 78);
     assert_has(output, "/old/d.conf:2: user: ");
     assert_has(output, "/old/d.conf:7: chdir: ");
     assert_has(output, "listen: /run/old/a.sock is also that of pool d (");
@@ -211,7 +162,7 @@ START_TEST(secret_files_stay_secret)
     struct stat st;
 
     ck_assert_int_eq(chmod(path("../old/a.conf"), 0600), 0);
-    ck_assert_int_eq(run(WORDS("import", path("../old/a.conf"))), 0);
+    ck_assert_int_eq(run(IMPORTING("import", path("../old/a.conf"))), 0);
     ck_assert_int_eq(stat(path("a.conf"), &st), 0);
     ck_assert_int_eq((int)(st.st_mode & 0777), 0640);
     if (manager)
@@ -246,11 +197,11 @@ START_TEST(undo_brings_back_owner_and_mode)
     struct stat was, st;
 
     make_secret(&was);
-    ck_assert_int_eq(run(WORDS("import", "--force", path("../old/a.conf"))), 0);
+    ck_assert_int_eq(run(IMPORTING("import", "--force", path("../old/a.conf"))), 0);
     ck_assert_int_eq(stat(path("a.conf"), &st), 0);
     /* What was secret stays so, although the new file was not. */
     ck_assert_int_eq((int)(st.st_mode & 0777), 0640);
-    ck_assert_int_eq(run(WORDS("import", "--undo")), 0);
+    ck_assert_int_eq(run(IMPORTING("import", "--undo")), 0);
     assert_file("a.conf", "; my own secret\n");
     assert_access(&was);
 }
@@ -262,7 +213,7 @@ START_TEST(a_failed_import_brings_back_owner_and_mode)
 
     make_secret(&was);
     server_write(&server, "a.conf.d", "a file\n");
-    ck_assert_int_eq(run(WORDS("import", "--force", path("../old/a.conf"))), 78);
+    ck_assert_int_eq(run(IMPORTING("import", "--force", path("../old/a.conf"))), 78);
     assert_has(output, "NOT imported");
     assert_file("a.conf", "; my own secret\n");
     assert_access(&was);
@@ -274,9 +225,9 @@ START_TEST(a_masked_pool_comes_back)
     char target[64] = "";
 
     ck_assert_int_eq(symlink("/dev/null", path("a.conf")), 0);
-    ck_assert_int_eq(run(WORDS("import", "--force", path("../old/a.conf"))), 0);
+    ck_assert_int_eq(run(IMPORTING("import", "--force", path("../old/a.conf"))), 0);
     assert_file("a.conf", "; of a\n");
-    ck_assert_int_eq(run(WORDS("import", "--undo")), 0);
+    ck_assert_int_eq(run(IMPORTING("import", "--undo")), 0);
     ck_assert_int_eq(readlink(path("a.conf"), target, sizeof(target) - 1), 9);
     ck_assert_str_eq(target, "/dev/null");
 }
@@ -285,11 +236,11 @@ END_TEST
 /* The drop-in of a unit cannot be noted: it is not written either. */
 START_TEST(no_dropin_without_a_record)
 {
-    ck_assert_int_eq(run(WORDS("import", path("../old/a.conf"))), 0);
+    ck_assert_int_eq(run(IMPORTING("import", path("../old/a.conf"))), 0);
     ck_assert_int_eq(unlink(path("../units/fpmd@a.socket.d/50-pool-file.conf")), 0);
     ck_assert_int_eq(rename(path(".import"), path("was")), 0);
     server_write(&server, ".import", "a file\n");
-    ck_assert_int_eq(run(WORDS("import", path("../old/a.conf"))), 1);
+    ck_assert_int_eq(run(IMPORTING("import", path("../old/a.conf"))), 1);
     assert_has(errors, "/fpmd@a.socket.d/50-pool-file.conf: Not a directory");
     assert_file("../units/fpmd@a.socket.d/50-pool-file.conf", NULL);
 }
@@ -298,14 +249,14 @@ END_TEST
 /* Files that are unchanged, units that are not: --undo asks whether the pool is in use. */
 START_TEST(only_units_are_changed)
 {
-    ck_assert_int_eq(run(WORDS("import", path("../old/a.conf"))), 0);
+    ck_assert_int_eq(run(IMPORTING("import", path("../old/a.conf"))), 0);
     ck_assert_int_eq(unlink(path("../units/fpmd@a.socket.d/50-pool-file.conf")), 0);
-    ck_assert_int_eq(run(WORDS("import", path("../old/a.conf"))), 0);
+    ck_assert_int_eq(run(IMPORTING("import", path("../old/a.conf"))), 0);
     assert_has(output, "  unchanged\n");
     assert_file(".import/0002/record", "/units/fpmd@a.socket.d/50-pool-file.conf\n");
     ck_assert_int_eq(mkdir(path("../units/multi-user.target.wants"), 0755), 0);
     ck_assert_int_eq(symlink("x", path("../units/multi-user.target.wants/fpmd@a.service")), 0);
-    ck_assert_int_eq(run(WORDS("import", "--undo")), 1);
+    ck_assert_int_eq(run(IMPORTING("import", "--undo")), 1);
     assert_has(errors, "systemctl disable --now fpmd@a.socket");
 }
 END_TEST
@@ -316,11 +267,11 @@ START_TEST(one_import_at_a_time)
 
     ck_assert_int_ge(fd, 0);
     ck_assert_int_eq(flock(fd, LOCK_EX), 0);
-    ck_assert_int_eq(run(WORDS("import", path("../old/a.conf"))), 1);
+    ck_assert_int_eq(run(IMPORTING("import", path("../old/a.conf"))), 1);
     assert_has(errors, "another import is at work there");
-    ck_assert_int_eq(run(WORDS("import", "--dry-run", path("../old/a.conf"))), 0);
+    ck_assert_int_eq(run(IMPORTING("import", "--dry-run", path("../old/a.conf"))), 0);
     ck_assert_int_eq(close(fd), 0);
-    ck_assert_int_eq(run(WORDS("import", path("../old/a.conf"))), 0);
+    ck_assert_int_eq(run(IMPORTING("import", path("../old/a.conf"))), 0);
 }
 END_TEST
 

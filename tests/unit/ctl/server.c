@@ -25,7 +25,8 @@ static void make_dir(const Server *s, const char *name)
 void server_init(Server *s)
 {
     strcpy(s->dir, "/tmp/fpmctl-test-XXXXXX");
-    s->pid = 0;
+    s->n_pids = 0;
+    s->argument = 0;
     ck_assert_ptr_nonnull(mkdtemp(s->dir));
     make_dir(s, "conf");
     make_dir(s, "control");
@@ -36,12 +37,18 @@ static int remove_entry(const char *path, const struct stat *st, int type, struc
     return remove(path);
 }
 
+void server_stop(Server *s)
+{
+    pid_t pid = s->pids[--s->n_pids];
+
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+}
+
 void server_done(Server *s)
 {
-    if (s->pid > 0) {
-        kill(s->pid, SIGKILL);
-        waitpid(s->pid, NULL, 0);
-    }
+    while (s->n_pids > 0)
+        server_stop(s);
     nftw(s->dir, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
 }
 
@@ -76,14 +83,19 @@ static void send_reply(int fd, const ControlReply *reply, int snapshot)
     sendmsg(fd, &msg, MSG_NOSIGNAL);
 }
 
-static void serve(int listener, ControlVerb verb, const ControlReply *reply, int snapshot)
+static void serve(int listener, ControlVerb verb, uint64_t argument, const ControlReply *reply,
+                  int snapshot)
 {
     int fd = accept(listener, NULL, NULL);
     ControlRequest request;
 
-    while (recv(fd, &request, sizeof(request), 0) == sizeof(request))
-        if (request.version == CONTROL_VERSION && request.verb == verb)
+    while (recv(fd, &request, sizeof(request), 0) == sizeof(request)) {
+        if (!reply)
+            return;
+        if (request.version == CONTROL_VERSION && request.verb == verb &&
+            request.argument == argument)
             send_reply(fd, reply, snapshot);
+    }
 }
 
 void server_start(Server *s, const char *pool, ControlVerb verb, const ControlReply *reply,
@@ -92,18 +104,21 @@ void server_start(Server *s, const char *pool, ControlVerb verb, const ControlRe
     _cleanup_fd_ int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     char name[32];
+    pid_t pid;
 
     snprintf(name, sizeof(name), "control/%s", pool);
     make_dir(s, name);
     snprintf(address.sun_path, sizeof(address.sun_path), "%.40s/%s/control", s->dir, name);
     ck_assert_int_eq(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
     ck_assert_int_eq(listen(fd, 1), 0);
-    s->pid = fork();
-    ck_assert_int_ge(s->pid, 0);
-    if (s->pid == 0) {
-        serve(fd, verb, reply, n > 0 ? fd_make_sealed("status", snapshot, n) : -1);
+    ck_assert_uint_lt(s->n_pids, SERVER_POOLS);
+    pid = fork();
+    ck_assert_int_ge(pid, 0);
+    if (pid == 0) {
+        serve(fd, verb, s->argument, reply, n > 0 ? fd_make_sealed("status", snapshot, n) : -1);
         _exit(0);
     }
+    s->pids[s->n_pids++] = pid;
 }
 
 static void read_all(int fd, char *ret, size_t size)

@@ -199,8 +199,8 @@ static PoolConfig *example(void)
 
 START_TEST(spec_there_and_back)
 {
-    static const char *const names[] = {"link",   "handover", "listen", "listen",
-                                        "future", "status",   NULL};
+    static const char *const names[] = {"link",   "handover", "listen", "listen", "future",
+                                        "status", "park",     "repark", "slot",   NULL};
     static const char *const env[] = {"A=1", "B=two=2", "C=", NULL};
     _cleanup_buffer_ Buffer b = {0};
     RuntimeSpec s;
@@ -209,8 +209,8 @@ START_TEST(spec_there_and_back)
 
     ck_assert_int_eq(spec_write(&b, example(), 7, 1, names, env), 0);
     fd = fd_make_sealed("spec", b.data, b.size);
-    /* fd 4 … 9 must exist, since the spec names them. */
-    for (int i = 4; i < 10; i++)
+    /* fd 4 … 12 must exist, since the spec names them. */
+    for (int i = 4; i < 13; i++)
         if (fcntl(i, F_GETFD) < 0)
             ck_assert_int_eq(dup2(STDERR_FILENO, i), i);
     ck_assert_int_eq(spec_read(fd, &s, &error), 0);
@@ -224,6 +224,9 @@ START_TEST(spec_there_and_back)
     ck_assert_ptr_null(s.php_ini);
     ck_assert_int_eq(s.link_fd, 4);
     ck_assert_int_eq(s.handover_fd, 5);
+    ck_assert_int_eq(s.park_fd, 10);
+    ck_assert_int_eq(s.repark_fd, 11);
+    ck_assert_int_eq(s.slot_fd, 12);
     ck_assert_int_eq(s.journal_fd, -1);
     ck_assert_uint_eq(s.n_listen_fds, 2);
     ck_assert_int_eq(s.listen_fds[1], 7);

@@ -1,4 +1,5 @@
 #include "base/macro.h"
+#include "link/message.h"
 #include "log/log.h"
 #include "manager/orphans.h"
 #include "../run.h"
@@ -70,7 +71,31 @@ START_TEST(the_limit_ends_them)
     ck_assert_uint_eq(gone, 1);
     ck_assert_int_eq(waitpid(pids[0], &status, 0), pids[0]);
     ck_assert(WIFSIGNALED(status));
+    /* A program that does not know the signal. */
+    ck_assert_int_eq(WTERMSIG(status), LINK_SIGNAL_END);
+    orphans_done(&o);
+}
+END_TEST
+
+START_TEST(one_that_does_not_end_is_killed)
+{
+    struct sigaction ignore = {.sa_handler = SIG_IGN}, standard = {.sa_handler = SIG_DFL};
+    pid_t pids[1];
+    Orphans o;
+    int status;
+
+    sigaction(LINK_SIGNAL_END, &ignore, NULL);
+    pids[0] = child();
+    sigaction(LINK_SIGNAL_END, &standard, NULL);
+    ck_assert_int_ge(orphans_adopt(&o, event, pids, 1, 60 * USEC_PER_SEC, on_gone, NULL), 0);
+    ck_assert_uint_eq(orphans_end(&o, 503), 1);
+    run_for(500000);
+    ck_assert_uint_eq(gone, 0);
+    run_for(1000000);
+    ck_assert_uint_eq(gone, 1);
+    ck_assert_int_eq(waitpid(pids[0], &status, 0), pids[0]);
     ck_assert_int_eq(WTERMSIG(status), SIGKILL);
+    ck_assert_uint_eq(orphans_end(&o, 503), 0);
     orphans_done(&o);
 }
 END_TEST
@@ -97,6 +122,7 @@ static Suite *orphans_suite(void)
     tcase_add_checked_fixture(t, set_up, NULL);
     tcase_add_test(t, the_last_end_is_told);
     tcase_add_test(t, the_limit_ends_them);
+    tcase_add_test(t, one_that_does_not_end_is_killed);
     tcase_add_test(t, one_that_has_ended_already_is_none);
     suite_add_tcase(s, t);
     return s;

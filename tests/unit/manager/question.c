@@ -12,7 +12,7 @@
 
 static Manager manager;
 static Worker worker;
-static int worker_end;
+static int other_end;
 
 static void set_up(void)
 {
@@ -27,7 +27,7 @@ static void set_up(void)
     };
     ck_assert_int_eq(link_pair(pair), 0);
     worker = (Worker){.manager = &manager, .phase = WORKER_READY, .life_line = pair[0]};
-    worker_end = pair[1];
+    other_end = pair[1];
 }
 
 /* The inode of the answer; 0: there is none. */
@@ -38,7 +38,7 @@ static ino_t answer(void)
     size_t n = 0;
     int fd = -1;
 
-    if (link_receive(worker_end, MSG_DONTWAIT, &m, &fd, 1, &n, NULL) != 1)
+    if (link_receive(other_end, MSG_DONTWAIT, &m, &fd, 1, &n, NULL) != 1)
         return 0;
     ck_assert_uint_eq(m.type, LINK_STATUS);
     ck_assert_uint_eq(n, 1);
@@ -56,7 +56,7 @@ START_TEST(the_answer_is_a_snapshot)
     int fd = -1;
 
     ck_assert_int_eq(worker_answer(&worker), 0);
-    ck_assert_int_eq(link_receive(worker_end, MSG_DONTWAIT, &m, &fd, 1, &n, NULL), 1);
+    ck_assert_int_eq(link_receive(other_end, MSG_DONTWAIT, &m, &fd, 1, &n, NULL), 1);
     ck_assert_int_eq(status_open(fd, &pool, &workers, &size), 0);
     ck_assert_str_eq(pool->name, "www");
     munmap((void *)(uintptr_t)pool, size);
@@ -109,9 +109,10 @@ START_TEST(a_flood_is_absurd)
 }
 END_TEST
 
-START_TEST(only_a_ready_worker_asks)
+START_TEST(one_without_a_line_gets_no_answer)
 {
-    worker.phase = WORKER_SETTING_UP;
+    fd_close(worker.life_line);
+    worker.life_line = -1;
     ck_assert_int_eq(worker_answer(&worker), -EPROTO);
     ck_assert_uint_eq(answer(), 0);
 }
@@ -127,7 +128,7 @@ static Suite *question_suite(void)
     tcase_add_test(t, one_snapshot_in_a_while);
     tcase_add_test(t, an_unread_answer_is_the_last);
     tcase_add_test(t, a_flood_is_absurd);
-    tcase_add_test(t, only_a_ready_worker_asks);
+    tcase_add_test(t, one_without_a_line_gets_no_answer);
     suite_add_tcase(s, t);
     return s;
 }

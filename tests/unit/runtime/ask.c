@@ -21,7 +21,7 @@ static void set_up(void)
     ck_assert_int_eq(link_pair(pair), 0);
     manager_end = pair[0];
     worker_end = pair[1];
-    ask_init(worker_end);
+    ask_init(worker_end, false);
 }
 
 static void answer(const char *text)
@@ -90,7 +90,7 @@ START_TEST(the_answer_arrives)
 
     expect(ask_status(), "snapshot");
     pthread_join(thread, NULL);
-    ck_assert_int_eq(ask_discard(), 0);
+    ck_assert_int_eq(ask_read_orders(), 0);
 }
 END_TEST
 
@@ -112,7 +112,7 @@ START_TEST(a_late_answer_is_thrown_away)
 
     answer("late");
     answer("later");
-    ck_assert_int_eq(ask_discard(), 0);
+    ck_assert_int_eq(ask_read_orders(), 0);
     answer("late again");
     thread = start(answer_once, "right");
     expect(ask_status(), "right");
@@ -127,7 +127,7 @@ START_TEST(told_to_leave_meanwhile)
     ck_assert_int_eq(ask_status(), -EPIPE);
     pthread_join(thread, NULL);
     /* The loop of the worker sees it as well. */
-    ck_assert_int_eq(ask_discard(), -EPIPE);
+    ck_assert_int_eq(ask_read_orders(), -EPIPE);
     ck_assert_int_eq(ask_status(), -EPIPE);
 }
 END_TEST
@@ -172,6 +172,78 @@ START_TEST(a_flood_gets_the_last_answer_again)
 }
 END_TEST
 
+static void order(LinkType type)
+{
+    LinkMessage m = {.type = type};
+
+    ck_assert_int_eq(link_send(manager_end, &m, NULL, 0), 0);
+}
+
+static void *orders_and_answer(void *text)
+{
+    question();
+    order(LINK_DRAIN);
+    order(LINK_LEAVE);
+    answer(text);
+    return NULL;
+}
+
+/* What arrives while an answer is awaited is not lost. */
+START_TEST(orders_between_question_and_answer)
+{
+    pthread_t thread = start(orders_and_answer, "snapshot");
+
+    ck_assert(!ask_is_draining());
+    ck_assert(!ask_told_to_leave());
+    expect(ask_status(), "snapshot");
+    pthread_join(thread, NULL);
+    ck_assert(ask_is_draining());
+    ck_assert(ask_told_to_leave());
+}
+END_TEST
+
+START_TEST(orders_before_the_end_of_the_line)
+{
+    order(LINK_DRAIN);
+    ck_assert_int_eq(ask_read_orders(), 0);
+    ck_assert(ask_is_draining());
+    ck_assert(!ask_told_to_leave());
+    order(LINK_LEAVE);
+    close(manager_end);
+    ck_assert_int_eq(ask_read_orders(), -EPIPE);
+    ck_assert(ask_told_to_leave());
+    ask_init(worker_end, true);
+    ck_assert(ask_is_draining());
+    ck_assert(!ask_told_to_leave());
+}
+END_TEST
+
+START_TEST(what_a_worker_says)
+{
+    LinkMessage m;
+    pid_t pid;
+    int status;
+
+    ck_assert_int_eq(ask_leaving(LINK_LEAVING_MEMORY), 0);
+    ck_assert_int_eq(link_receive(manager_end, 0, &m, NULL, 0, NULL, NULL), 1);
+    ck_assert_uint_eq(m.type, LINK_LEAVING);
+    ck_assert_uint_eq(m.flags, LINK_LEAVING_MEMORY);
+    ck_assert_int_eq(ask_renew(), 0);
+    ck_assert_int_eq(link_receive(manager_end, 0, &m, NULL, 0, NULL, NULL), 1);
+    ck_assert_uint_eq(m.type, LINK_RENEW);
+    pid = fork();
+    if (pid == 0)
+        _exit(ask_renew() == -EPIPE ? 0 : 1);
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    ck_assert_int_eq(status, 0);
+    /* A manager that does not read holds nobody up. */
+    for (int i = 0; i < 10000; i++)
+        if (ask_renew() == -EAGAIN)
+            return;
+    ck_abort_msg("the link is never full");
+}
+END_TEST
+
 static Suite *ask_suite(void)
 {
     Suite *s = suite_create("runtime/ask");
@@ -183,6 +255,9 @@ static Suite *ask_suite(void)
     tcase_add_test(t, a_late_answer_is_thrown_away);
     tcase_add_test(t, told_to_leave_meanwhile);
     tcase_add_test(t, processes_of_scripts_do_not_ask);
+    tcase_add_test(t, orders_between_question_and_answer);
+    tcase_add_test(t, orders_before_the_end_of_the_line);
+    tcase_add_test(t, what_a_worker_says);
     tcase_add_test(t, a_flood_gets_the_last_answer_again);
     suite_add_tcase(s, t);
     return s;

@@ -505,6 +505,7 @@ START_TEST(requests_that_never_run)
     ck_assert_int_eq(connection_receive(p.c, 1), unborn[_i].outcome);
     expect_answer(&p, "", "", unborn[_i].status, 0);
     ck_assert_uint_eq(p.slot.requests, 0);
+    ck_assert_uint_eq(p.slot.abandoned, unborn[_i].abort);
     if (unborn[_i].outcome == CONNECTION_WAIT) {
         ck_assert(connection_is_idle(p.c));
         request(&b, 1, FCGI_KEEP_CONN, NULL);
@@ -512,6 +513,39 @@ START_TEST(requests_that_never_run)
         ck_assert_int_eq(connection_receive(p.c, 1), CONNECTION_REQUEST);
         ck_assert_uint_eq(request_params(connection_request(p.c, 1))->n, 4);
         ck_assert_int_eq(connection_end(p.c, 0, true, 2), CONNECTION_WAIT);
+    }
+    pair_close(&p);
+}
+END_TEST
+
+/* The web server has given it up before it began. */
+START_TEST(abort_behind_the_head)
+{
+    unsigned flags = _i == 0 ? 0 : FCGI_KEEP_CONN;
+    Buffer b = {0};
+    Pair p;
+
+    pair_open(&p, SOCK_STREAM);
+    head(&b, 1, FCGI_RESPONDER, flags);
+    fcgi_client_stream(&b, FCGI_STDIN, 1, "ab", 2);
+    if (_i == 2)
+        fcgi_client_stream_end(&b, FCGI_STDIN, 1);
+    fcgi_client_stream_end(&b, FCGI_ABORT_REQUEST, 1);
+    if (flags)
+        request(&b, 2, 0, "cd");
+    peer_send_buffer(&p, &b);
+    ck_assert_int_eq(connection_receive(p.c, 1), flags ? CONNECTION_REQUEST : CONNECTION_LINGER);
+    ck_assert_uint_eq(p.slot.abandoned, 1);
+    ck_assert_uint_eq(p.slot.requests, 0);
+    expect_answer(&p, "", "", FCGI_REQUEST_COMPLETE, 0);
+    if (flags) {
+        char body[8];
+
+        ck_assert_int_eq(request_read(connection_request(p.c, 1), body, sizeof(body)), 2);
+        ck_assert_mem_eq(body, "cd", 2);
+        ck_assert_int_eq(connection_end(p.c, 0, true, 2), CONNECTION_CLOSED);
+    } else {
+        ck_assert_uint_eq(p.slot.state, WORKER_STATE_IDLE);
     }
     pair_close(&p);
 }
@@ -527,11 +561,12 @@ START_TEST(abort_while_running)
     pair_open(&p, SOCK_STREAM);
     head(&b, 1, FCGI_RESPONDER, FCGI_KEEP_CONN);
     fcgi_client_stream(&b, FCGI_STDIN, 1, "ab", 2);
-    fcgi_client_stream_end(&b, FCGI_ABORT_REQUEST, 1);
     peer_send_buffer(&p, &b);
     ck_assert_int_eq(connection_receive(p.c, 1), CONNECTION_REQUEST);
     r = connection_request(p.c, 1);
     ck_assert_int_eq(request_write(r, "unwanted", 8), 0);
+    fcgi_client_stream_end(&b, FCGI_ABORT_REQUEST, 1);
+    peer_send_buffer(&p, &b);
     ck_assert_int_eq(request_read(r, body, sizeof(body)), 2);
     ck_assert_int_eq(request_read(r, body, sizeof(body)), -EPIPE);
     ck_assert(request_aborted(r));
@@ -833,6 +868,7 @@ static Suite *connection_suite(void)
     tcase_add_test(t, management_records_are_answered);
     tcase_add_test(t, other_requests_are_refused_while_one_runs);
     tcase_add_loop_test(t, requests_that_never_run, 0, ARRAY_SIZE(unborn));
+    tcase_add_loop_test(t, abort_behind_the_head, 0, 3);
     tcase_add_test(t, abort_while_running);
     tcase_add_loop_test(t, a_peer_that_is_gone, 0, 2);
     tcase_add_loop_test(t, broken_bytes, 0, 3);

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -234,6 +235,91 @@ START_TEST(result_says_what_was_done)
 }
 END_TEST
 
+static int try_open(void)
+{
+    _cleanup_fd_ int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+    return result(fd);
+}
+
+/* In a child, with the rights of ordinary processes or with none. */
+static int attempt_in_child(int (*attempt)(void), bool renounce)
+{
+    int status;
+    pid_t pid = fork();
+
+    if (pid == 0)
+        _exit(renounce && landlock_renounce() < 0 ? 255 : attempt());
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    ck_assert(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+static int try_list(void)
+{
+    _cleanup_fd_ int fd = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    return result(fd);
+}
+
+static int try_execute(void)
+{
+    execl("/bin/true", "true", (char *)NULL);
+    return errno;
+}
+
+static int try_bind(void)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+
+    return result(
+        bind(socket(AF_INET, SOCK_STREAM, 0), (struct sockaddr *)&address, sizeof(address)));
+}
+
+static int try_connect(void)
+{
+    struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_port = htons(1), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+
+    return result(
+        connect(socket(AF_INET, SOCK_STREAM, 0), (struct sockaddr *)&address, sizeof(address)));
+}
+
+static int try_signal_parent(void)
+{
+    return result(kill(getppid(), 0));
+}
+
+static int try_dumpable(void)
+{
+    return prctl(PR_GET_DUMPABLE, 0, 0, 0, 0);
+}
+
+static const struct {
+    const char *name;
+    int (*attempt)(void);
+    int abi; /* that takes it away */
+    int error;
+} renounced[] = {
+    {"open", try_open, 1, EACCES},       {"list", try_list, 1, EACCES},
+    {"execute", try_execute, 1, EACCES}, {"bind", try_bind, 4, EACCES},
+    {"connect", try_connect, 4, EACCES}, {"signal", try_signal_parent, 6, EPERM},
+};
+
+START_TEST(renouncing_takes_everything)
+{
+    int r = attempt_in_child(renounced[_i].attempt, true);
+
+    if (landlock_abi < renounced[_i].abi)
+        fprintf(stderr, "%s: skipped, Landlock ABI %d\n", renounced[_i].name, landlock_abi);
+    else
+        ck_assert_msg(r == renounced[_i].error, "%s: %s", renounced[_i].name, strerror(r));
+    /* Which it had. */
+    ck_assert_int_ne(attempt_in_child(renounced[_i].attempt, false), renounced[_i].error);
+    ck_assert_int_eq(attempt_in_child(try_dumpable, true), 0);
+}
+END_TEST
+
 static Suite *landlock_suite(void)
 {
     Suite *s = suite_create("sandbox/landlock");
@@ -247,6 +333,7 @@ static Suite *landlock_suite(void)
     tcase_add_test(t, siblings_do_not_signal);
     tcase_add_test(t, files_and_own_children_are_as_before);
     tcase_add_test(t, result_says_what_was_done);
+    tcase_add_loop_test(t, renouncing_takes_everything, 0, ARRAY_SIZE(renounced));
     suite_add_tcase(s, t);
     return s;
 }

@@ -19,6 +19,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -245,6 +246,129 @@ START_TEST(needed_calls_work)
 }
 END_TEST
 
+START_TEST(porter_has_what_it_needs)
+{
+    const struct linger off = {0};
+    int pair[2];
+    char byte;
+    void *p;
+
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+    install(SECCOMP_PORTER);
+    ck_assert_int_eq(send(pair[0], "x", 1, MSG_NOSIGNAL), 1);
+    ck_assert_int_eq(recv(pair[1], &byte, 1, 0), 1);
+    ck_assert_int_eq(setsockopt(pair[0], SOL_SOCKET, SO_LINGER, &off, sizeof(off)), 0);
+    p = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    ck_assert_ptr_ne(p, MAP_FAILED);
+    ck_assert_int_eq(munmap(p, 4096), 0);
+    p = malloc(1000000);
+    ck_assert_ptr_nonnull(p);
+    free(p);
+    ck_assert_int_eq(close(pair[0]), 0);
+}
+END_TEST
+
+/* No files, no processes, no new sockets, no code, nothing of other processes. */
+START_TEST(porter_has_nothing_else)
+{
+    static const char *const names[] = {
+        "open",
+        "openat",
+        "openat2",
+        "creat",
+        "execve",
+        "execveat",
+        "fork",
+        "vfork",
+        "clone",
+        "clone3",
+        "socket",
+        "socketpair",
+        "connect",
+        "bind",
+        "listen",
+        "accept",
+        "ptrace",
+        "kill",
+        "tkill",
+        "tgkill",
+        "pidfd_open",
+        "pidfd_getfd",
+        "prctl",
+        "unlink",
+        "unlinkat",
+        "rename",
+        "chmod",
+        "fchmod",
+        "chown",
+        "stat",
+        "newfstatat",
+        "statx",
+        "readlink",
+        "getdents64",
+        "memfd_create",
+        "dup",
+        "dup2",
+        "dup3",
+        "fcntl",
+        "ioctl",
+        "setuid",
+        "setresuid",
+        "setgroups",
+        "prlimit64",
+        "setrlimit",
+        "bpf",
+        "io_uring_setup",
+        "userfaultfd",
+        "process_vm_readv",
+        "keyctl",
+        "mount",
+        "unshare",
+        "setns",
+        "chdir",
+        "pipe2",
+        "epoll_create1",
+        "signalfd4",
+        "timerfd_create",
+        "shmget",
+        "msgget",
+        "rt_sigaction",
+        "seccomp",
+        "personality",
+        "recvmmsg",
+        "pread64",
+    };
+    struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = "/nowhere"};
+    int fd = socket(AF_UNIX, SOCK_DGRAM, 0), on = 1;
+
+    install(SECCOMP_PORTER);
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+        if (seccomp_syscall_resolve_name(names[i]) >= 0) {
+            int r = probe(names[i]);
+
+            ck_assert_msg(r == EPERM, "%s: %s", names[i], strerror(r));
+        }
+    ck_assert_int_eq(setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on)), -1);
+    ck_assert_int_eq(errno, EPERM);
+    /* To an address of its choice. */
+    ck_assert_int_eq(sendto(fd, "x", 1, 0, (struct sockaddr *)&address, sizeof(address)), -1);
+    ck_assert_int_eq(errno, EPERM);
+    ck_assert_ptr_eq(mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
+                     MAP_FAILED);
+    ck_assert_int_eq(errno, EPERM);
+}
+END_TEST
+
+START_TEST(porter_calls_are_known)
+{
+    for (size_t i = 0; i < n_porter_calls; i++)
+        ck_assert_msg(seccomp_syscall_resolve_name(porter_calls[i]) != __NR_SCMP_ERROR, "%s",
+                      porter_calls[i]);
+    for (size_t i = 0; i < n_porter_arguments; i++)
+        ck_assert_int_ne(seccomp_syscall_resolve_name(porter_arguments[i].name), __NR_SCMP_ERROR);
+}
+END_TEST
+
 /* The worker's filter is put over the template's, which it inherited. */
 START_TEST(filters_stack)
 {
@@ -314,7 +438,10 @@ static Suite *seccomp_suite(void)
     tcase_add_test(t, denied_arguments_are_denied);
     tcase_add_test(t, exceptions);
     tcase_add_test(t, template_is_out_of_reach);
-    tcase_add_loop_test(t, needed_calls_work, 0, _SECCOMP_PROFILE_MAX);
+    tcase_add_loop_test(t, needed_calls_work, 0, SECCOMP_PORTER);
+    tcase_add_test(t, porter_has_what_it_needs);
+    tcase_add_test(t, porter_has_nothing_else);
+    tcase_add_test(t, porter_calls_are_known);
     tcase_add_test(t, filters_stack);
     tcase_add_test(t, wrong_use_is_refused);
 #ifdef __x86_64__

@@ -144,6 +144,66 @@ START_TEST(json_no_workers)
 }
 END_TEST
 
+static Example with_generations(void)
+{
+    Example e = example_make();
+
+    e.pool.parked = 11;
+    e.pool.shed = 12;
+    e.pool.abandoned = 13;
+    e.pool.read_timeouts = 14;
+    e.pool.stopped = 15;
+    e.pool.ended = 16;
+    e.pool.reloads = 17;
+    e.pool.reloads_refused = 18;
+    e.pool.emergency_restarts = 19;
+    e.workers[0].generation = 4;
+    e.workers[1].generation = 2;
+    return e;
+}
+
+START_TEST(json_generations)
+{
+    Example e = with_generations();
+    _cleanup_free_ char *text = render(&e, STATUS_JSON, false), *none = NULL;
+
+    assert_json(text);
+    assert_has(text, "\"other_generations\": [{\"generation\": 2, \"state\": \"leaving\", "
+                     "\"pids\": [101]}, {\"generation\": 4, \"state\": \"starting\", "
+                     "\"pids\": [100]}]\n");
+    assert_has(text, "\"connections_parked\": 11,");
+    assert_has(text, "\"connections_shed\": 12,");
+    assert_has(text, "\"requests_abandoned\": 13,");
+    assert_has(text, "\"read_timeouts\": 14,");
+    assert_has(text, "\"scripts_stopped\": 15,");
+    assert_has(text, "\"workers_ended\": 16,");
+    assert_has(text, "\"reloads\": 17,");
+    assert_has(text, "\"reloads_refused\": 18,");
+    assert_has(text, "\"emergency_restarts\": 19,");
+    e = example_make();
+    none = render(&e, STATUS_JSON, true);
+    assert_json(none);
+    assert_has(none, "\"other_generations\": [],\n  \"workers\"");
+}
+END_TEST
+
+START_TEST(text_generations)
+{
+    Example e = with_generations();
+    _cleanup_free_ char *text = NULL, *both = NULL;
+
+    text = render(&e, STATUS_TEXT, false);
+    assert_has(text, " generation: 3\n");
+    assert_has(text, " generation: 2 (leaving): pid 101\n");
+    assert_has(text, " generation: 4 (starting): pid 100\n");
+    assert_has(text, " emergency restarts: 19\n");
+    e.workers[0].generation = 2;
+    both = render(&e, STATUS_TEXT, false);
+    assert_has(both, " generation: 2 (leaving): pid 100 101\n");
+    ck_assert_ptr_null(strstr(both, "starting):"));
+}
+END_TEST
+
 /* Every byte in every text, and numbers that no enum has. */
 START_TEST(json_any_bytes)
 {
@@ -203,6 +263,8 @@ static Suite *render_suite(void)
     tcase_add_test(tc, json_full);
     tcase_add_test(tc, json_no_workers);
     tcase_add_test(tc, json_any_bytes);
+    tcase_add_test(tc, json_generations);
+    tcase_add_test(tc, text_generations);
     tcase_add_test(tc, text_short);
     tcase_add_test(tc, text_full);
     suite_add_tcase(s, tc);

@@ -119,6 +119,50 @@ START_TEST(broken)
 }
 END_TEST
 
+/* A field more or less at the end of each part, as builds before and after this one have it. */
+static void open_other_build(int pool_more, int worker_more)
+{
+    Example e = example_make();
+    size_t pool_size = (size_t)((int)sizeof(e.pool) + pool_more);
+    size_t worker_size = (size_t)((int)sizeof(e.workers[0]) + worker_more);
+    char *bytes = calloc(1, pool_size + EXAMPLE_WORKERS * worker_size);
+    uint64_t seven = 7, eight = 8, last;
+    const StatusPool *pool;
+    const StatusWorker *workers;
+    size_t size;
+    int fd;
+
+    memset(bytes, 'x', pool_size + EXAMPLE_WORKERS * worker_size);
+    e.pool.size = (uint32_t)pool_size;
+    e.pool.worker_size = (uint32_t)worker_size;
+    memcpy((char *)(&e.pool + 1) - 8, &seven, 8);
+    memcpy((char *)(&e.workers[1] + 1) - 8, &eight, 8);
+    memcpy(bytes, &e.pool, MIN(pool_size, sizeof(e.pool)));
+    for (size_t i = 0; i < EXAMPLE_WORKERS; i++)
+        memcpy(bytes + pool_size + i * worker_size, &e.workers[i],
+               MIN(worker_size, sizeof(e.workers[0])));
+    fd = fd_make_sealed("status", bytes, pool_size + EXAMPLE_WORKERS * worker_size);
+    free(bytes);
+    ck_assert_int_eq(status_open(fd, &pool, &workers, &size), 0);
+    fd_close(fd);
+    ck_assert_str_eq(pool->name, "www");
+    ck_assert_uint_eq(pool->size, sizeof(*pool));
+    memcpy(&last, (const char *)(pool + 1) - 8, 8);
+    ck_assert_uint_eq(last, pool_more < 0 ? 0 : 7);
+    ck_assert_uint_eq(workers[1].pid, 101);
+    memcpy(&last, (const char *)(&workers[1] + 1) - 8, 8);
+    ck_assert_uint_eq(last, worker_more < 0 ? 0 : 8);
+    munmap((void *)pool, size);
+}
+
+START_TEST(other_builds)
+{
+    for (int pool_more = -8; pool_more <= 8; pool_more += 8)
+        for (int worker_more = -8; worker_more <= 8; worker_more += 8)
+            open_other_build(pool_more, worker_more);
+}
+END_TEST
+
 START_TEST(cut)
 {
     Example e = example_make();
@@ -157,6 +201,7 @@ static Suite *snapshot_suite(void)
 
     tcase_add_test(tc, good);
     tcase_add_loop_test(tc, broken, 0, ARRAY_SIZE(breakers));
+    tcase_add_test(tc, other_builds);
     tcase_add_test(tc, cut);
     tcase_add_test(tc, seals);
     suite_add_tcase(s, tc);

@@ -1,4 +1,4 @@
-#include "runtime/title.h"
+#include "base/title.h"
 
 #include <stdarg.h>
 #include <stdio.h>

@@ -1,4 +1,4 @@
-#include "runtime/title.h"
+#include "base/title.h"
 #include "../run.h"
 
 #include <stdio.h>
@@ -83,7 +83,7 @@ END_TEST
 
 static Suite *title_suite(void)
 {
-    Suite *s = suite_create("runtime/title");
+    Suite *s = suite_create("base/title");
     TCase *t = tcase_create("all");
 
     tcase_add_test(t, title_takes_the_room_of_the_arguments);

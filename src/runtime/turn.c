@@ -1,0 +1,180 @@
+#include "runtime/serve_private.h"
+
+#include "base/clock.h"
+#include "base/exit_status.h"
+#include "log/log.h"
+#include "runtime/ask.h"
+#include "runtime/complain.h"
+#include "runtime/memory.h"
+#include "runtime/park.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <unistd.h>
+
+/* A fresh connection is waited for this long before it is given away or held: the web server writes
+ * at once. */
+#define FRESH_WAIT_MSEC 2
+
+/*
+ * Whether the client has gone is looked at only when the worker comes from uninterrupted work, so
+ * that the request may have waited in a queue: between the last request and this one at most a
+ * sixteenth of the time that the work has taken so far, within these bounds. Each look has to be
+ * earned by work, so that short requests do not pay for it; one that finds nobody has saved more
+ * than it took.
+ */
+#define GAP_SHARE       16
+#define GAP_MIN_USEC    200
+#define GAP_MAX_USEC    (5 * USEC_PER_MSEC)
+#define LOOK_PRICE_USEC 250
+#define LOOK_CREDIT_MAX (100 * LOOK_PRICE_USEC)
+
+static ConnectionShared *shared_by_forks;
+static bool is_fork;
+
+static void on_fork_child(void)
+{
+    is_fork = true;
+    connection_shared_disown(shared_by_forks);
+}
+
+int turn_init(ConnectionShared *shared)
+{
+    shared_by_forks = shared;
+    return -pthread_atfork(NULL, NULL, on_fork_child);
+}
+
+/* The successor shall be there when this request ends. */
+static void announce(Serve *s, LinkLeaving why)
+{
+    if (s->phase == SERVE_STAYING && !s->for_status)
+        ask_leaving(why);
+}
+
+/* *now_usec is when the request begins, and then when it has ended: the clock is read once per
+ * request. */
+static ConnectionOutcome run_request(Serve *s, Connection *connection, uint64_t *now_usec)
+{
+    uint64_t begin_usec = *now_usec;
+    Request *request = connection_request(connection, begin_usec);
+    bool last = s->spec->max_requests > 0 && s->requests + 1 >= s->spec->max_requests;
+    ConnectionOutcome outcome;
+    int status;
+
+    if (last)
+        announce(s, LINK_LEAVING_REQUESTS);
+    status = s->engine->run(request);
+    if (is_fork)
+        _exit(status < 0 ? EXIT_STATUS_FAILURE : status & 0xff);
+    s->requests++;
+    if (status < 0)
+        announce(s, LINK_LEAVING_LANGUAGE);
+    if (last || status < 0 || ask_told_to_leave())
+        leave(s);
+    *now_usec = s->ended_usec = clock_monotonic_usec();
+    s->look_credit_usec =
+        MIN(s->look_credit_usec + s->ended_usec - begin_usec, (uint64_t)LOOK_CREDIT_MAX);
+    outcome = connection_end(connection, status < 0 ? 255 : (uint32_t)status,
+                             s->phase != SERVE_CLOSING, *now_usec);
+    if (s->phase == SERVE_STAYING && s->spec->max_memory_bytes > 0 &&
+        memory_resident_bytes() > s->spec->max_memory_bytes) {
+        announce(s, LINK_LEAVING_MEMORY);
+        leave(s);
+    }
+    return outcome;
+}
+
+/* For the first request of a turn. */
+static bool is_abandoned(Serve *s, Connection *connection, uint64_t now_usec)
+{
+    uint64_t gap_usec =
+        MAX((s->ended_usec - s->work_began_usec) / GAP_SHARE, (uint64_t)GAP_MIN_USEC);
+
+    gap_usec = MIN(gap_usec, (uint64_t)GAP_MAX_USEC);
+    if (now_usec - s->ended_usec > gap_usec) {
+        s->work_began_usec = now_usec;
+        return false;
+    }
+    if (s->look_credit_usec < LOOK_PRICE_USEC)
+        return false;
+    if (!connection_is_gone(connection)) {
+        s->look_credit_usec -= LOOK_PRICE_USEC;
+        return false;
+    }
+    s->ended_usec = now_usec; /* the work goes on */
+    return true;
+}
+
+/* Goes as far as the bytes that are there allow. */
+static ConnectionOutcome advance(Serve *s, Connection *connection, uint64_t now_usec)
+{
+    ConnectionOutcome outcome = connection_receive(connection, now_usec);
+
+    if (outcome == CONNECTION_REQUEST && is_abandoned(s, connection, now_usec)) {
+        connection_abandon(connection);
+        return CONNECTION_CLOSED;
+    }
+    while (outcome == CONNECTION_REQUEST)
+        outcome = run_request(s, connection, &now_usec);
+    if (outcome == CONNECTION_CLOSED && connection_error(connection))
+        complain_broken(connection_error(connection));
+    return outcome;
+}
+
+/* The request of a connection that is silent from its beginning must not wait behind those that
+ * this worker runs meanwhile, nor end with it: the porter waits for it. */
+static bool give_away(Serve *s, Connection *connection)
+{
+    if (s->phase != SERVE_STAYING || s->held.park_fd < 0 || connection_has_served(connection) ||
+        park(s->held.park_fd, connection) < 0)
+        return false;
+    connection_free(connection);
+    return true;
+}
+
+void turn_fresh(Serve *s, int fd, unsigned flags)
+{
+    uint64_t now_usec = clock_monotonic_usec();
+    Connection *connection = connection_new(s->shared, fd, now_usec);
+    ConnectionOutcome outcome;
+
+    if (!connection) {
+        log_error("Not enough memory for a connection, closing it");
+        return;
+    }
+    if (s->for_status)
+        connection_mark_status(connection);
+    if (flags & LINK_CONNECTION_SERVED)
+        connection_mark_served(connection);
+    if (s->phase == SERVE_PARKING) {
+        held_add(&s->held, connection, 0);
+        return;
+    }
+    outcome = advance(s, connection, now_usec);
+    if (outcome == CONNECTION_WAIT && connection_is_idle(connection)) {
+        struct pollfd p = {.fd = fd, .events = POLLIN};
+
+        if (s->phase == SERVE_STAYING && poll(&p, 1, FRESH_WAIT_MSEC) > 0)
+            outcome = advance(s, connection, clock_monotonic_usec());
+    }
+    if (outcome == CONNECTION_WAIT && give_away(s, connection))
+        return;
+    if (outcome == CONNECTION_WAIT || outcome == CONNECTION_LINGER) {
+        s->timed |= outcome == CONNECTION_LINGER || !connection_is_idle(connection);
+        held_add(&s->held, connection, outcome == CONNECTION_LINGER ? clock_monotonic_usec() : 0);
+    } else
+        connection_free(connection);
+}
+
+void turn_held(Serve *s, Source *source)
+{
+    ConnectionOutcome outcome;
+
+    if (!source->connection) /* released by an earlier event of the same round */
+        return;
+    outcome = advance(s, source->connection, clock_monotonic_usec());
+    if (outcome == CONNECTION_CLOSED)
+        held_release(&s->held, source);
+    else if (outcome == CONNECTION_LINGER && source->lingering_since_usec == 0)
+        source->lingering_since_usec = clock_monotonic_usec();
+}

@@ -1,0 +1,252 @@
+#include "base/clock.h"
+#include "base/fd.h"
+#include "pair.h"
+#include "whole_worker.h"
+#include "../run.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+
+/* Half a head when the order comes: it is finished, answered, and the connection goes on. */
+START_TEST(half_a_head)
+{
+    static const char *const params[] = {"DO", "hello", NULL};
+    unsigned flags;
+    Buffer b = {0};
+    int fd;
+
+    ready(0);
+    fd = client();
+    fcgi_client_begin(&b, 1, FCGI_RESPONDER, FCGI_KEEP_CONN);
+    fcgi_client_params(&b, 1, params);
+    fcgi_client_stream_end(&b, FCGI_STDIN, 1);
+    ck_assert_int_eq(send(fd, b.data, 20, 0), 20);
+    usleep(50000);
+    if (_i == 0)
+        tell_leave();
+    else
+        life_line = fd_close(life_line);
+    ck_assert(worker_stays(200));
+    ck_assert_int_eq(send(fd, b.data + 20, b.size - 20, 0), (ssize_t)b.size - 20);
+    buffer_done(&b);
+    expect_answer(fd, "worker");
+    if (_i == 0)
+        close(take_parked(&flags));
+    expect_end();
+    ck_assert(at_end(fd));
+}
+END_TEST
+
+/* ... but not for ever. */
+START_TEST(half_a_head_for_ever)
+{
+    int fd;
+    char text[512];
+
+    spec.read_timeout_usec = USEC_PER_SEC;
+    ready(0);
+    fd = client();
+    ck_assert_int_eq(send(fd, "\1\1\0\1\0\10\0\0\0\1\0\0\0\0\0\0", 16, 0), 16);
+    if (_i == 1) {
+        usleep(50000);
+        tell_leave();
+    }
+    ck_assert(wait_input(fd, 5000));
+    {
+        Pair p = {.peer = fd};
+
+        pair_read_answer(&p, 1, text, sizeof(text));
+    }
+    ck_assert_ptr_nonnull(strstr(text, "Status: 408"));
+    ck_assert(at_end(fd));
+    ck_assert_uint_eq(slot->read_timeouts, 1);
+    close(fd);
+    if (_i == 1)
+        expect_end();
+    else
+        close(keep_one());
+}
+END_TEST
+
+/* A stop: no LEAVE. What has bytes is answered, in whatever place it is; the rest is closed. */
+START_TEST(the_pool_stops)
+{
+    int busy, idle, with_bytes, pair[2];
+    uint64_t took_usec;
+
+    ready(0);
+    idle = keep_one();
+    with_bytes = keep_one();
+    busy = client();
+    ask(busy, "sleep200", FCGI_KEEP_CONN);
+    usleep(50000);
+    ask(with_bytes, "hello", FCGI_KEEP_CONN);
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+    ask(pair[1], "hello", FCGI_KEEP_CONN);
+    hand_over(pair[0], LINK_CONNECTION_SERVED);
+    life_line = fd_close(life_line);
+    expect_answer(busy, "worker");
+    expect_answer(with_bytes, "worker");
+    expect_answer(pair[1], "worker");
+    took_usec = expect_end();
+    ck_assert_uint_lt(took_usec, 500 * USEC_PER_MSEC);
+    ck_assert(at_end(idle));
+    ck_assert(at_end(with_bytes));
+    ck_assert(at_end(busy));
+    ck_assert(!wait_input(park_end, 0));
+}
+END_TEST
+
+START_TEST(an_idle_worker_stops_at_once)
+{
+    uint64_t took_usec;
+
+    ready(0);
+    if (_i == 1)
+        close(handover); /* as its last holder */
+    life_line = fd_close(life_line);
+    took_usec = expect_end();
+    ck_assert_uint_lt(took_usec, 200 * USEC_PER_MSEC);
+}
+END_TEST
+
+/*
+ * The manager dies: its child here is the worker's life line's other end, and the worker gets
+ * another parent. Connections that the porter passes on afterwards are served.
+ */
+START_TEST(the_manager_dies)
+{
+    int line[2], pair[2], status;
+    uint64_t begin_usec;
+    pid_t manager;
+    int pids[2];
+
+    ck_assert_int_eq(pipe(pids), 0);
+    manager = fork();
+    if (manager == 0) {
+        ck_assert_int_eq(link_pair(line), 0);
+        life_line = line[0];
+        worker = fork();
+        if (worker == 0)
+            run_worker(line[1], 0);
+        close(line[1]);
+        expect(LINK_READY, 0);
+        ck_assert_int_eq(write(pids[1], &worker, sizeof(worker)), sizeof(worker));
+        pause();
+    }
+    close(pids[1]);
+    ck_assert_int_eq(read(pids[0], &worker, sizeof(worker)), sizeof(worker));
+    kill(manager, SIGKILL);
+    ck_assert_int_eq(waitpid(manager, &status, 0), manager);
+    begin_usec = clock_monotonic_usec();
+    usleep(300000);
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+    ask(pair[1], "hello", FCGI_KEEP_CONN);
+    hand_over(pair[0], LINK_CONNECTION_SERVED);
+    expect_answer(pair[1], "worker");
+    if (_i == 1)
+        close(handover);
+    /* Its end shows at the end of our pipe: it is no child of ours. */
+    ck_assert_int_eq(read(pids[0], &status, sizeof(status)), 0);
+    if (_i == 1)
+        ck_assert_uint_lt(clock_monotonic_usec() - begin_usec, 800 * USEC_PER_MSEC);
+    else
+        ck_assert_uint_ge(clock_monotonic_usec() - begin_usec, 900 * USEC_PER_MSEC);
+    ck_assert_uint_lt(clock_monotonic_usec() - begin_usec, 3 * USEC_PER_SEC);
+    worker = 0;
+}
+END_TEST
+
+START_TEST(connections_of_the_porter)
+{
+    int pair[2], silent[2];
+
+    ready(0);
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+    ask(pair[1], "hello", FCGI_KEEP_CONN);
+    hand_over(pair[0], LINK_CONNECTION_SERVED);
+    expect_answer(pair[1], "worker");
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, silent), 0);
+    hand_over(silent[0], LINK_CONNECTION_SERVED);
+    usleep(50000);
+    ck_assert_uint_eq(slot->connections, 2);
+    ck_assert_uint_eq(slot->accepted, 0);
+    /* It had carried a request elsewhere: nothing is expected on it at a stop. */
+    life_line = fd_close(life_line);
+    ck_assert_uint_lt(expect_end(), USEC_PER_SEC);
+}
+END_TEST
+
+/* It does not wait behind the next one, which takes long: the porter has it. */
+START_TEST(silent_from_the_beginning)
+{
+    unsigned flags;
+    int silent, busy, taken;
+
+    ready(0);
+    silent = client();
+    usleep(20000);
+    busy = client();
+    ask(busy, "sleep500", 0);
+    taken = take_parked(&flags);
+    ck_assert_uint_eq(flags, 0);
+    ck_assert(is_open(silent));
+    ask(silent, "hello", 0);
+    hand_over(taken, 0);
+    expect_answer(busy, "worker");
+    expect_answer(silent, "worker");
+    ck_assert_uint_eq(slot->accepted, 2);
+}
+END_TEST
+
+/* Clients that give up while the worker is busy. */
+START_TEST(clients_that_have_gone)
+{
+    int busy, patient, gone[5], late;
+
+    ready(0);
+    busy = client();
+    ask(busy, "sleep300", 0);
+    usleep(50000);
+    for (int i = 0; i < 5; i++) {
+        gone[i] = client();
+        ask(gone[i], "sleep100", 0);
+    }
+    patient = client();
+    ask(patient, "hello", 0);
+    /* One that has said all it has to say waits for its answer. */
+    shutdown(patient, SHUT_WR);
+    for (int i = 0; i < 5; i++)
+        close(gone[i]);
+    expect_answer(busy, "worker");
+    expect_answer(patient, "worker");
+    late = keep_one();
+    ck_assert_uint_eq(slot->abandoned, 5);
+    ck_assert_uint_eq(slot->requests, 3);
+    ck_assert_uint_eq(slot->accepted, 8);
+    close(late);
+}
+END_TEST
+
+static Suite *serve_suite(void)
+{
+    Suite *s = suite_create("runtime/serve");
+    TCase *t = tcase_create("with a porter");
+
+    tcase_add_checked_fixture(t, set_up, tear_down);
+    tcase_set_timeout(t, 30);
+    tcase_add_loop_test(t, half_a_head, 0, 2);
+    tcase_add_loop_test(t, half_a_head_for_ever, 0, 2);
+    tcase_add_test(t, the_pool_stops);
+    tcase_add_loop_test(t, an_idle_worker_stops_at_once, 0, 2);
+    tcase_add_loop_test(t, the_manager_dies, 0, 2);
+    tcase_add_test(t, connections_of_the_porter);
+    tcase_add_test(t, silent_from_the_beginning);
+    tcase_add_test(t, clients_that_have_gone);
+    suite_add_tcase(s, t);
+    return s;
+}
+
+TEST_MAIN(serve_suite)
