@@ -16,8 +16,10 @@ import http.client
 import json
 import os
 import pathlib
+import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import traceback
@@ -164,31 +166,89 @@ def message_id(name):
 class Load:
     """Clients of a pool in the background; result() waits for their end."""
 
-    def __init__(self, process):
+    def __init__(self, process, seconds):
         self._process = process
+        self._seconds = seconds
+        self._samples = tempfile.NamedTemporaryFile(mode="r", prefix="fpmd-load.")
+        self._result = None
+
+    @property
+    def samples_path(self):
+        return self._samples.name
+
+    def running(self):
+        return self._process.poll() is None
 
     def result(self):
         """The counts of fpmd-load, "ok" and "failed" among them."""
-        out, errors = self._process.communicate(timeout=120)
-        if not out:
-            raise AssertionError(f"fpmd-load: exit {self._process.returncode}: {errors}")
-        return json.loads(out)
+        if self._result is None:
+            out, errors = self._process.communicate(timeout=self._seconds + 120)
+            if not out:
+                raise AssertionError(f"fpmd-load: exit {self._process.returncode}: {errors}")
+            self._result = json.loads(out)
+        return self._result
+
+    def stop(self):
+        """Ends it before its time: no new requests; those under way are waited for."""
+        if self.running():
+            self._process.send_signal(signal.SIGTERM)
+        return self.result()
+
+    def samples(self):
+        """(end, latency) in seconds of each request that succeeded; end as time.monotonic()."""
+        self.result()
+        self._samples.seek(0)
+        return [(int(end) / 1e6, int(latency) / 1e6)
+                for end, latency in (line.split() for line in self._samples)]
+
+    def _end(self):
+        self._process.kill()
+        self._process.wait()
+        for pipe in (self._process.stdout, self._process.stderr):
+            pipe.close()
+        self._samples.close()
 
 
 @contextlib.contextmanager
-def load(address, script, clients=8, seconds=5, keep=False, expect=None):
-    """fpmd-load against a unix socket, a connection per request unless keep."""
-    command = [guest_module.INSTALLED_BUILD / "tests/bench/fpmd-load", "-c", clients, "-d",
-               f"{seconds}s", "-s", script, "-u", "/" + os.path.basename(script)]
-    command += ["-k"] if keep else []
-    command += ["-e", expect] if expect else []
-    process = subprocess.Popen([str(word) for word in command + [address]], text=True,
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+def load(addresses, script, clients=8, seconds=5, keep=False, expect=None, strict=False, ids=False,
+         query="", body=0, answer=0, pause=None, abort=0, seed=1, window=None, timeout=30,
+         network=None):
+    """fpmd-load against an address or several: paths or "host:port" in the network of a guest.
+
+    A connection per request unless keep; see `fpmd-load -h` for the rest. pause is (least, most) in
+    seconds, abort the part of requests that clients give up, in thousandths.
+    """
+    addresses = addresses if isinstance(addresses, (list, tuple)) else [addresses]
+    running = Load(None, seconds)
+    words = ["-c", clients, "-d", f"{round(seconds * 1000)}ms", "-s", script,
+             "-u", "/" + os.path.basename(script), "-t", f"{round(timeout * 1000)}ms", "-r", seed,
+             "-o", running.samples_path]
+    words += ["-k"] if keep else []
+    words += ["-S"] if strict else []
+    words += ["-i"] if ids else []
+    words += ["-e", expect] if expect else []
+    words += ["-q", query] if query else []
+    words += ["-b", body] if body else []
+    words += ["-a", answer] if answer else []
+    words += ["-x", abort] if abort else []
+    words += ["-w", f"{round(window * 1000)}ms"] if window else []
+    if pause:
+        words += ["-p", "-".join(f"{round(seconds * 1000)}ms" for seconds in pause)]
+    command = [guest_module.INSTALLED_BUILD / "tests/bench/fpmd-load", *words, *addresses]
+    if network:
+        command = ["nsenter", f"--net=/proc/{network.pid}/ns/net", "--", *command]
+    running._process = subprocess.Popen([str(word) for word in command], text=True,
+                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     try:
-        yield Load(process)
+        yield running
     finally:
-        process.kill()
-        process.wait()
+        running._end()
+
+
+def percentile(values, percent):
+    """As fpmd-load counts; 0 without values."""
+    values = sorted(values)
+    return values[(len(values) - 1) * percent // 100] if values else 0
 
 
 # ---- processes, as the machine numbers them ----

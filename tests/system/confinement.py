@@ -129,7 +129,7 @@ class Confinement(GuestCase):
     def inner(pid):
         return proc_status(pid)["NSpid"].split()[-1]
 
-    def test_a_slot_of_the_scoreboard_is_one_page_of_its_own(self):
+    def test_a_slot_of_the_scoreboard_is_a_memory_of_its_own(self):
         mapped = []
         for pid in self.workers:
             boards = [line for line in proc(pid, "maps").splitlines()
@@ -137,7 +137,7 @@ class Confinement(GuestCase):
             writable = [b for b in boards if " rw-s " in b]
             self.assertEqual(len(writable), 1, "\n".join(boards))
             start, end = (int(n, 16) for n in writable[0].split()[0].split("-"))
-            self.assertEqual(end - start, 4096)
+            self.assertEqual(end - start, 8192)
             mapped.append(writable[0].split()[4])  # the inode
         self.assertEqual(len(set(mapped)), 2)
 
@@ -177,10 +177,11 @@ class Confinement(GuestCase):
         self.pool("lingers", **{"php_admin_value[ffi.enable]": "1"})
         said = json.loads(self.ask("lingers", "/linger.php").text)
         self.assertGreaterEqual(len(said), 1)
+        # Linux 6.16 and later refuses the sending, otherwise the filter the lingering. Only the
+        # porter takes descriptors: it switches lingering off.
+        self.assertLessEqual(sum(lingers and sent for lingers, sent, _ in said), 1, said)
         for lingers, sent, error in said:
-            # Linux 6.16 and later refuses the sending, otherwise the filter the lingering.
-            self.assertFalse(lingers and sent, said)
-            if lingers:
+            if lingers and not sent:
                 self.assertEqual(error, 1, "EPERM")
         done = self.guest.run("timeout", "5", "fpmctl", "reload", "lingers")
         self.assertEqual(done.stdout, "lingers: reloaded\n")

@@ -4,6 +4,7 @@ import json
 import threading
 import time
 
+from background import Background
 from suite import GuestCase, in_parallel, inner_pid, load, main, message_id, wait_until
 
 
@@ -151,6 +152,19 @@ class Scaling(GuestCase):
         self.assertGreater(result["ok"], 200, result)
         self.assertGreater(self.status("mill")["workers_started"], 15)
         self.assertEqual(self.status("mill")["workers_crashed"], 0)
+
+    def test_a_successor_serves_while_the_last_request_runs(self):
+        """A worker says that it takes its last request, and another is ordered at once."""
+        self.pool("successor", children=1, pm_max_requests=2)
+        self.ask("successor", "/hello.php")
+        slow = Background(self.waits, "successor", 1, 3000)
+        wait_until(lambda: self.status("successor")["draining"] == 1, 3, "it leaves")
+        start = time.monotonic()
+        self.assertEqual(self.ask("successor", "/hello.php").status, 200)
+        self.assertLess(time.monotonic() - start, 1)
+        self.assertTrue(slow.is_alive())
+        self.assertEqual(len(slow.result()), 1)
+        self.assertEqual(self.status("successor")["absurd_messages"], 0)
 
     def test_hot_workers_stay_hot(self):
         """The earliest registered idle worker is woken first: one client is served by one of eight."""

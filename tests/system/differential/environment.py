@@ -12,9 +12,9 @@ def show(name, pool="plain", differs=None, query=INI, only=(), **given):
 
 
 def sequence(name, *given, pool="twice", differs=None):
-    """Two requests of one worker, one after the other."""
+    """Two requests of one worker, one after the other, of which the second is its last."""
     return Case(name, [Ask(params(query=INI, **g), keep=True) for g in given], pool,
-                differs=differs or {})
+                differs={"connection": "kept-connections", **(differs or {})})
 
 
 # The variables that systemd gives to a service, which the two have in different units.

@@ -1,0 +1,1 @@
+"""What lossless and chaos have in common: pools that listen twice, crowds of clients, footprints."""
