@@ -171,9 +171,11 @@ int link_receive(int fd, int flags, LinkMessage *ret, int *fds, size_t max_fds, 
     size_t n_fds;
     ssize_t n;
 
+    /* ECONNRESET comes once, when the other end closed before it had read everything; what it said
+     * before waits behind that. */
     do
         n = recvmsg(fd, &msg, MSG_CMSG_CLOEXEC | flags);
-    while (n < 0 && errno == EINTR);
+    while (n < 0 && (errno == EINTR || errno == ECONNRESET));
     if (n < 0)
         return -errno;
 

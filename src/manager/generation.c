@@ -233,9 +233,11 @@ static void generation_read_link(Generation *g)
             kill(g->template_pid, SIGKILL);
     } else if (message.type == LINK_FAILED && g->state == GENERATION_STARTING)
         snprintf(g->reason, sizeof(g->reason), "%s", message.text);
-    else if (message.type == LINK_READY && g->state == GENERATION_STARTING && g->template_pid > 0)
-        generation_on_ready(g, &message);
-    else
+    else if (message.type == LINK_READY && g->state == GENERATION_STARTING) {
+        /* Of the dead it does not count. */
+        if (g->template_pid > 0)
+            generation_on_ready(g, &message);
+    } else if (g->state != GENERATION_LEAVING) /* it spoke before it was told to leave */
         m->absurd_messages++;
 }
 
@@ -340,8 +342,7 @@ void generation_on_template_exit(Generation *g, int code, int status)
     bool expected = g->state == GENERATION_LEAVING;
     pid_t pid = g->template_pid;
 
-    /* FAILED may wait in the link, and messages of PHP in the pipes. A READY of the dead does not
-     * count. */
+    /* FAILED may wait in the link, and messages of PHP in the pipes. */
     g->template_pid = 0;
     if (g->link_source)
         generation_read_link(g);

@@ -106,6 +106,7 @@ uint64_t limits_look_at_queue(Manager *m, uint64_t now_usec)
 {
     Limits *l = m->limits;
     const PoolConfig *c = queue_config(m);
+    uint64_t timeout_usec = c ? c->queue_timeout_usec : 0;
     bool was_sampling = l->sampling;
     unsigned queued;
 
@@ -119,7 +120,7 @@ uint64_t limits_look_at_queue(Manager *m, uint64_t now_usec)
     queued = l->sampling ? listeners_queued(&m->listeners, 1) : 0;
     l->sampling = queued > 0;
     if (l->sampling)
-        look_at_waiting(m, queued, c->queue_timeout_usec, now_usec);
+        look_at_waiting(m, queued, timeout_usec, now_usec);
     else
         queue_note(&m->queue_clock, m->accepted, 0, 0, now_usec);
     /* The listeners are watched while nobody samples. */
@@ -128,7 +129,7 @@ uint64_t limits_look_at_queue(Manager *m, uint64_t now_usec)
     if (c)
         tell(m, queued, now_usec);
     if (l->sampling) {
-        uint64_t pause_usec = MIN(SAMPLE_USEC, c->queue_timeout_usec / 8);
+        uint64_t pause_usec = MIN(SAMPLE_USEC, timeout_usec / 8);
 
         return now_usec + MAX(pause_usec, SAMPLE_MIN_USEC);
     }

@@ -346,8 +346,11 @@ void worker_read_line(Worker *w);
  */
 void worker_retire(Worker *w, bool parking);
 
-/** Reads HELLOs that are waiting; called before deaths are looked at. */
-void workers_drain_links(Manager *m);
+/**
+ * Reads what a process that has just ended may have said before, if it is a worker: its HELLO
+ * tells whose pid it was.
+ */
+void workers_hear_out(Manager *m, pid_t pid);
 
 /** The process of w has ended (siginfo_t's si_code and si_status, code 0: never heard of). */
 void worker_on_exit(Worker *w, int code, int status);
@@ -367,6 +370,7 @@ void worker_end(Worker *w, int http_status);
 /** Tells it that the pool is being drained. */
 void worker_drain(Worker *w);
 
+/** The living one with this pid. */
 Worker *worker_find(Manager *m, pid_t pid);
 Worker *worker_free(Worker *w);
 

@@ -34,7 +34,11 @@ static void reap(Manager *m)
         Generation *g;
         Worker *w;
 
-        if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG) < 0 || info.si_pid == 0)
+        /* While it is a zombie, its pid is its own. */
+        if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid == 0)
+            return;
+        workers_hear_out(m, info.si_pid);
+        if (waitid(P_PID, (id_t)info.si_pid, &info, WEXITED | WNOHANG) < 0 || info.si_pid == 0)
             return;
         g = generation_find(m, info.si_pid);
         w = g ? NULL : worker_find(m, info.si_pid);
@@ -53,11 +57,7 @@ static void reap(Manager *m)
 
 static int on_sigchld(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
 {
-    Manager *m = userdata;
-
-    /* A HELLO that waits tells whose pid it is. */
-    workers_drain_links(m);
-    reap(m);
+    reap(userdata);
     return 0;
 }
 

@@ -160,7 +160,7 @@ Worker *worker_free(Worker *w)
 Worker *worker_find(Manager *m, pid_t pid)
 {
     for (Worker *w = m->workers; w; w = w->next)
-        if (w->pid == pid)
+        if (w->pid == pid && w->phase != WORKER_DEAD)
             return w;
     return NULL;
 }

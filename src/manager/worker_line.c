@@ -62,11 +62,23 @@ void worker_read_line(Worker *w)
         worker_on_message(w, &message, pid);
 }
 
-void workers_drain_links(Manager *m)
+/* What waits in the lines of those whose pids are not known. */
+static void workers_read_hellos(Manager *m)
 {
     for (Worker *w = m->workers; w; w = w->next)
-        if ((w->phase == WORKER_ORDERED || w->phase == WORKER_UNWANTED ||
-             w->phase == WORKER_SETTING_UP) &&
-            w->life_line >= 0)
+        if ((w->phase == WORKER_ORDERED || w->phase == WORKER_UNWANTED) && w->life_line >= 0)
             worker_read_line(w);
+}
+
+void workers_hear_out(Manager *m, pid_t pid)
+{
+    Worker *w = worker_find(m, pid);
+
+    if (!w) {
+        workers_read_hellos(m);
+        w = worker_find(m, pid);
+    }
+    /* READY is next: one that has served was not unborn. */
+    if (w && w->phase == WORKER_SETTING_UP && w->life_line >= 0)
+        worker_read_line(w);
 }

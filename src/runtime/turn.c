@@ -67,7 +67,7 @@ static ConnectionOutcome run_request(Serve *s, Connection *connection, uint64_t 
     if (is_fork)
         _exit(status < 0 ? EXIT_STATUS_FAILURE : status & 0xff);
     s->requests++;
-    if (status < 0)
+    if (status < 0 && !last) /* it is said once */
         announce(s, LINK_LEAVING_LANGUAGE);
     if (last || status < 0 || ask_told_to_leave())
         leave(s);

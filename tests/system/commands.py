@@ -45,7 +45,7 @@ class Commands(GuestCase):
         before = self.status("told")["generation"]
         done = self.fpmctl("reload", "told")
         self.assertEqual((done.returncode, done.stderr), (0, ""))
-        self.assertRegex(done.stdout, "^told: reloaded")
+        self.assertRegex(done.stdout, r"^told: reloaded, generation \d+")
         self.assertEqual(self.status("told")["generation"], before + 1)
         status = self.status("told")
         self.assertEqual((status["reloads"], status["reloads_refused"]), (1, 0))

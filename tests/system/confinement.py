@@ -184,7 +184,7 @@ class Confinement(GuestCase):
             if lingers and not sent:
                 self.assertEqual(error, 1, "EPERM")
         done = self.guest.run("timeout", "5", "fpmctl", "reload", "lingers")
-        self.assertEqual(done.stdout, "lingers: reloaded\n")
+        self.assertRegex(done.stdout, r"^lingers: reloaded, generation \d+\n$")
         self.assertEqual(self.status("lingers")["generation"], 2)
 
     def test_limits_of_the_pool_file_are_set(self):
