@@ -21,7 +21,7 @@ from loss.footprint import footprint
 from suite import GuestCase, executable, main, proc_status, wait_until, write_pool
 
 SEED = int(os.environ.get("FPMD_CHAOS_SEED") or random.SystemRandom().randrange(1, 1000000))
-SECONDS = float(os.environ.get("FPMD_CHAOS_SECONDS") or 40)
+SECONDS = float(os.environ.get("FPMD_CHAOS_SECONDS") or 32)
 ROUND_SECONDS = 6
 NAMES = ["chaos0", "chaos1"]
 CHILDREN = 6

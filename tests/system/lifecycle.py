@@ -422,8 +422,9 @@ class Lifecycle(GuestCase):
             self.assertEqual(self.reload("slow"), 0)
             self.assertEqual(self.status("slow")["generation"], number)
             self.assertEqual(self.ask("slow", "/hello.php").status, 200)
-        self.assertIn("1 of an earlier generation finishes",
-                      self.guest.properties("fpmd@slow", "StatusText")["StatusText"])
+        wait_until(lambda: "1 of an earlier generation finishes" in
+                   self.guest.properties("fpmd@slow", "StatusText")["StatusText"], 4,
+                   "the status names the earlier generation")
         self.assertTrue(slow.is_alive())
         self.assertEqual(slow.result().status, 200)
         wait_until(lambda: len(self.pids("slow")[1]) == 1, 5, "the old templates have gone")
