@@ -211,7 +211,8 @@ static void tell_waiting(Manager *m, uint64_t now_usec)
     log_record_send(&r, "Pool cannot be started: %s; next try in %llu s (attempt %u)", a->reason,
                     (unsigned long long)((pause_usec + USEC_PER_SEC - 1) / USEC_PER_SEC),
                     a->n_failed + 1);
-    notifier_send(&m->notifier, "STATUS=%s\nEXTEND_TIMEOUT_USEC=%llu", text,
+    notifier_status(&m->notifier, "%s", text);
+    notifier_send(&m->notifier, "EXTEND_TIMEOUT_USEC=%llu",
                   (unsigned long long)(pause_usec + limit_usec + START_SPARE_USEC));
     beat_status(m);
 }

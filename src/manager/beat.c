@@ -44,7 +44,7 @@ void beat_status(Manager *m)
     if (strcmp(text, m->status_text) == 0)
         return;
     /* What PID 1 does not take now is sent with the next beat. */
-    if (notifier_send(&m->notifier, "STATUS=%s", text) == 0)
+    if (notifier_status(&m->notifier, "%s", text) == 0)
         memcpy(m->status_text, text, sizeof(text));
 }
 

@@ -12,6 +12,10 @@
 #include <string.h>
 #include <sys/socket.h>
 
+/* Requests that crash every worker must not hold up a generation for ever. */
+#define REFILLS_MAX 8
+/* A template of sound mind says one thing in its life. */
+#define HEARD_MAX 16
 /* A template that was told to leave and has no worker left: nothing is lost by ending it. */
 #define LEAVE_LIMIT_USEC (5 * USEC_PER_SEC)
 
@@ -137,13 +141,24 @@ void generation_leave(Generation *g, bool parking)
     settle_later(m);
 }
 
-bool generation_is_complete(const Generation *g)
+bool generation_is_complete(Generation *g)
 {
+    unsigned n_ready = 0;
+
     if (g->state != GENERATION_FORKING)
         return false;
-    for (const Worker *w = g->manager->workers; w; w = w->next)
-        if (w->generation == g && (w->phase == WORKER_ORDERED || w->phase == WORKER_SETTING_UP))
+    for (const Worker *w = g->manager->workers; w; w = w->next) {
+        if (w->generation != g)
+            continue;
+        if (w->phase == WORKER_ORDERED || w->phase == WORKER_SETTING_UP)
             return false;
+        n_ready += w->phase == WORKER_READY;
+    }
+    /* They serve already, so some may have left or crashed while the others were being forked. */
+    if (n_ready < g->n_first && g->n_refills < REFILLS_MAX) {
+        g->n_refills++;
+        return workers_order(g, g->n_first - n_ready) == 0;
+    }
     return true;
 }
 
@@ -159,6 +174,7 @@ static void generation_order_first(Generation *g)
         wanted = MIN(wanted, limits->max_children);
     }
     g->state = GENERATION_FORKING;
+    g->n_first = wanted;
     if (wanted > 0 && workers_order(g, wanted) < wanted)
         snprintf(g->reason, sizeof(g->reason), "its first %u workers could not be ordered", wanted);
     settle_later(m);
@@ -216,6 +232,14 @@ static void generation_on_ready(Generation *g, const LinkMessage *message)
     sd_event_source_set_priority(g->changer.source, PRIORITY_LINK);
 }
 
+/* Its words come before the eyes of people, in terminals. */
+static void take_controls_out(char *text)
+{
+    for (; *text; text++)
+        if (((unsigned char)*text < ' ' && *text != '\n') || *text == 0x7f)
+            *text = ' ';
+}
+
 static void generation_read_link(Generation *g)
 {
     Manager *m = g->manager;
@@ -224,6 +248,12 @@ static void generation_read_link(Generation *g)
 
     if (r == -EAGAIN || r == -EINTR)
         return;
+    /* Code of the pool may run in it before the first request (opcache.preload), and messages come
+     * before timers. */
+    if (++g->n_heard == HEARD_MAX && g->template_pid > 0)
+        kill(g->template_pid, SIGKILL);
+    if (r == 1)
+        take_controls_out(message.text);
     if (r == -EBADMSG)
         m->absurd_messages++;
     else if (r <= 0) {

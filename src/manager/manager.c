@@ -194,7 +194,7 @@ static int manager_take_listeners(Manager *m)
     if (r < 0) {
         log_text(LOG_ERR, LOG_MESSAGE_START_FAILED, "Pool cannot be started: %s",
                  reason ? reason : strerror(-r));
-        notifier_send(&m->notifier, "STATUS=Cannot start: %s", reason ? reason : strerror(-r));
+        notifier_status(&m->notifier, "Cannot start: %s", reason ? reason : strerror(-r));
     }
     return r;
 }

@@ -83,7 +83,9 @@ struct Generation {
     Output out, err;
     uint64_t started_usec;
     unsigned n_workers;
-    unsigned n_unloaded; /* extensions that could not be loaded */
+    unsigned n_first, n_refills; /* workers to begin with, how often some were missing */
+    unsigned n_heard;            /* messages of its template */
+    unsigned n_unloaded;         /* extensions that could not be loaded */
     char version[64];
     char reason[LINK_TEXT_SIZE]; /* why it cannot serve; "" while it can */
 };
@@ -109,7 +111,7 @@ struct Worker {
     uint64_t stop_asked_request_usec;
     uint64_t end_asked_usec;    /* LINK_SIGNAL_END was sent at */
     BoardSlot counted;          /* its counters as far as they are in the sums of the manager */
-    uint64_t asked_second_usec; /* begin of the second in which n_asked counts its questions */
+    uint64_t asked_second_usec; /* begin of the second in which n_asked counts its messages */
     unsigned n_asked;
     /* Of a worker for the status: when it was last seen to get on, and by what. */
     uint64_t progress_usec;
@@ -277,8 +279,9 @@ int generation_start(Manager *m, PoolSetup *setup, Generation **ret);
  * appends it and watches its link. 0 or -errno, then generation_free() undoes everything. */
 int generation_adopt(Generation *g);
 
-/** The first workers are all registered, or none is needed. */
-bool generation_is_complete(const Generation *g);
+/** The first workers are all registered, or none is needed; orders anew those that are gone
+ * already. */
+bool generation_is_complete(Generation *g);
 
 /** Tells the workers to finish, see worker_retire(), and the template with the last of them. Never
  * frees. */
@@ -379,7 +382,10 @@ void worker_read_slot(Worker *w, uint64_t now_usec, BoardSlot *ret);
 
 /* ---- question.c ---- */
 
-/** A ready worker asks for the state of the pool. 0; -EBUSY when it asks far too often; -EPROTO. */
+/** Whether one more message of a worker counts: not when it speaks far too often. */
+bool worker_may_speak(Worker *w);
+
+/** A ready worker asks for the state of the pool. 0 or -EPROTO. */
 int worker_answer(Worker *w);
 
 /* ---- obituary.c ---- */

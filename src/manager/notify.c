@@ -77,3 +77,20 @@ int notifier_send(const Notifier *n, const char *format, ...)
                ? -errno
                : 0;
 }
+
+int notifier_status(const Notifier *n, const char *format, ...)
+{
+    char text[4000]; /* with "STATUS=" what notifier_send() sends */
+    va_list args;
+    int size;
+
+    va_start(args, format);
+    size = vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    if (size < 0)
+        return -EINVAL;
+    for (char *p = text; *p; p++)
+        if ((unsigned char)*p < ' ')
+            *p = ' ';
+    return notifier_send(n, "STATUS=%s", text);
+}

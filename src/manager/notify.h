@@ -28,3 +28,7 @@ void notifier_done(Notifier *n);
 /** Sends lines of KEY=value. 0, also when nobody listens; -EAGAIN when PID 1 is too slow; another
  * -errno. */
 int notifier_send(const Notifier *n, const char *format, ...) _printf_(2, 3);
+
+/** Sends a STATUS, which may have words of strangers in it: line ends, behind which they could say
+ * MAINPID= in the name of the manager, become blanks. As notifier_send(). */
+int notifier_status(const Notifier *n, const char *format, ...) _printf_(2, 3);

@@ -7,16 +7,17 @@
 #include <sys/ioctl.h>
 
 /* Twice of what a worker of sound mind asks in a second, since its seconds are not ours. */
-#define QUESTIONS_PER_SEC 200
+#define MESSAGES_PER_SEC 200
 
-/* Whether one more question is taken. A flood of them must not keep the manager from its work. */
-static bool may_ask(Worker *w, uint64_t now_usec)
+bool worker_may_speak(Worker *w)
 {
+    uint64_t now_usec = clock_monotonic_usec();
+
     if (now_usec - w->asked_second_usec >= USEC_PER_SEC) {
         w->asked_second_usec = now_usec;
         w->n_asked = 0;
     }
-    return ++w->n_asked <= QUESTIONS_PER_SEC;
+    return ++w->n_asked <= MESSAGES_PER_SEC;
 }
 
 int worker_answer(Worker *w)
@@ -26,8 +27,6 @@ int worker_answer(Worker *w)
 
     if (w->life_line < 0)
         return -EPROTO;
-    if (!may_ask(w, clock_monotonic_usec()))
-        return -EBUSY;
     /* One that does not read its answers gets no more of them: descriptors in flight and their
      * memory would pile up. unix(7) sockets: SIOCOUTQ is what was sent and not received. */
     if (ioctl(w->life_line, SIOCOUTQ, &unread) == 0 && unread > 0)

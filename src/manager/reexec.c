@@ -18,7 +18,7 @@
  * Another program file takes over in the same process. execve(2) has no way back, so the new
  * program first proves, as a child and with nothing but the state, that it understands it.
  *
- *   asked ──check──> proved ──settle──> written anew, execve
+ *   asked ──check──> proved ──settle, signals──> written anew, execve
  *                └─> refused: the present program goes on
  *
  * The proof is given while the pool goes on as ever; the state that counts is written after it.
@@ -26,9 +26,6 @@
 
 /* It reads a text. Who needs longer is another program, or hangs. */
 #define CHECK_LIMIT_USEC (5 * USEC_PER_SEC)
-
-/* What a program says that has understood the state, followed by its version. */
-#define PROOF "fpmd-state=" STATE_VERSION " "
 
 /* Of the child: the state, and its answer. */
 enum { CHECK_STATE_FD = STDERR_FILENO + 1, CHECK_FDS_END };
@@ -42,7 +39,7 @@ typedef struct Reexec {
     int answer_fd;     /* what it says */
     char reason[1024]; /* why it cannot take over, "" while that is not known */
     char version[64];
-    sd_event_source *limit_source;
+    sd_event_source *limit_source, *change_source;
 } Reexec;
 
 /* ---- the program file ---- */
@@ -98,6 +95,7 @@ static void reexec_free(Manager *m)
     if (x->pid > 0)
         kill(-x->pid, SIGKILL);
     sd_event_source_disable_unref(x->limit_source);
+    sd_event_source_disable_unref(x->change_source);
     fd_close(x->answer_fd);
     free(x);
 }
@@ -260,10 +258,10 @@ bool reexec_on_exit(Manager *m, pid_t pid, int code, int status)
     else if (code != CLD_EXITED)
         snprintf(x->reason, sizeof(x->reason), "%.400s died of SIG%s when it was asked", x->path,
                  sigabbrev_np(status) ?: "?");
-    else if (status == EXIT_STATUS_OK && strncmp(answer, PROOF, strlen(PROOF)) == 0) {
+    else if (status == EXIT_STATUS_OK && strncmp(answer, STATE_PROOF, strlen(STATE_PROOF)) == 0) {
         x->proved = true;
         snprintf(x->version, sizeof(x->version), "%.*s", (int)sizeof(x->version) - 1,
-                 answer + strlen(PROOF));
+                 answer + strlen(STATE_PROOF));
     } else if (status == EXIT_STATUS_OK)
         snprintf(x->reason, sizeof(x->reason), "%.400s is no fpmd that can take over", x->path);
     else
@@ -350,20 +348,14 @@ static int execute(Manager *m)
     return r;
 }
 
-void reexec_step(Manager *m)
+static int on_change(sd_event_source *source, void *userdata)
 {
+    Manager *m = userdata;
     Reexec *x = m->reexec;
     struct stat now;
     char reason[1024];
     int r;
 
-    if (x->reason[0]) {
-        snprintf(reason, sizeof(reason), "%s", x->reason);
-        reexec_refuse(m, reason);
-        return;
-    }
-    if (!x->proved)
-        return;
     if (m->state != MANAGER_READY || m->coming || !m->current)
         r = -EBUSY;
     else if (stat(x->path, &now) < 0)
@@ -378,25 +370,28 @@ void reexec_step(Manager *m)
              : r == -ESTALE ? "the file has changed since it was asked"
                             : strerror(-r));
     reexec_refuse(m, reason);
+    return 0;
 }
 
-/* ---- the new program's side ---- */
-
-int reexec_check(int fd)
+/* Behind the signals: one that the loop has read but not passed on yet would be lost, and with it
+ * a stop or a reload. Those that come later wait in the kernel for the new program. */
+static int change_later(Manager *m)
 {
-    _cleanup_(state_done) State s = {0};
-    _cleanup_free_ char *text = NULL;
-    const char *error = NULL;
-    size_t n;
-    int r = fd_read_all(fd, STATE_MAX_BYTES, &text, &n);
+    Reexec *x = m->reexec;
+    int r = sd_event_add_defer(m->event, &x->change_source, on_change, m);
 
-    if (r == 0)
-        r = state_read(text, n, &s, &error);
-    if (r < 0) {
-        fprintf(stderr, "fpmd %s does not understand the state: %s\n", FPMD_VERSION,
-                error ? error : strerror(-r));
-        return EXIT_STATUS_STATE;
-    }
-    puts(PROOF FPMD_VERSION);
-    return fflush(stdout) == 0 ? EXIT_STATUS_OK : EXIT_STATUS_STATE;
+    return r < 0 ? r : sd_event_source_set_priority(x->change_source, PRIORITY_SIGNAL + 1);
+}
+
+void reexec_step(Manager *m)
+{
+    Reexec *x = m->reexec;
+    char reason[1024];
+
+    if (!x->reason[0] && x->proved && !x->change_source && change_later(m) < 0)
+        snprintf(x->reason, sizeof(x->reason), "not enough memory");
+    if (!x->reason[0])
+        return;
+    snprintf(reason, sizeof(reason), "%s", x->reason);
+    reexec_refuse(m, reason);
 }

@@ -146,7 +146,7 @@ void reload_start_failed(Manager *m, const char *reason)
     reason = copy ? copy : "not enough memory";
     if (!recover_is_retrying(m)) {
         log_refused(LOG_MESSAGE_START_FAILED, "Pool cannot be started", reason);
-        notifier_send(&m->notifier, "STATUS=Cannot start: %s", reason);
+        notifier_status(&m->notifier, "Cannot start: %s", reason);
     }
     control_reply_reload(m, m->reload_number, -EINVAL, reason);
     recover_start_failed(m, reason, status);

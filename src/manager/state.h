@@ -14,7 +14,9 @@
 
 #include "manager/manager.h"
 
-#define STATE_VERSION     "1"
+#define STATE_VERSION "1"
+/* What a program says that has understood the state, followed by its version. */
+#define STATE_PROOF       "fpmd-state=" STATE_VERSION " "
 #define STATE_MAX_BYTES   (64 * 1024 * 1024)
 #define STATE_OBJECTS_MAX (1u << 17) /* of a kind */
 

@@ -1,4 +1,5 @@
 #include "base/clock.h"
+#include "base/exit_status.h"
 #include "base/fd.h"
 #include "link/control.h"
 #include "log/log.h"
@@ -261,4 +262,23 @@ int manager_restore(const ManagerOptions *options, const Privileges *privileges,
     }
     *ret = TAKE_PTR(m);
     return 0;
+}
+
+int reexec_check(int fd)
+{
+    _cleanup_(state_done) State s = {0};
+    _cleanup_free_ char *text = NULL;
+    const char *error = NULL;
+    size_t n;
+    int r = fd_read_all(fd, STATE_MAX_BYTES, &text, &n);
+
+    if (r == 0)
+        r = state_read(text, n, &s, &error);
+    if (r < 0) {
+        fprintf(stderr, "fpmd %s does not understand the state: %s\n", FPMD_VERSION,
+                error ? error : strerror(-r));
+        return EXIT_STATUS_STATE;
+    }
+    puts(STATE_PROOF FPMD_VERSION);
+    return fflush(stdout) == 0 ? EXIT_STATUS_OK : EXIT_STATUS_STATE;
 }

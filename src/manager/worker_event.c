@@ -132,8 +132,9 @@ static void take_last_look(Worker *w, const WorkerNews *news, bool crashed, bool
     Manager *m = w->manager;
     BoardSlot slot = {0};
 
-    /* What it said last is of no interest any more. */
+    /* What it said last is of no interest any more, and its pid may be another's now. */
     worker_close_line(w);
+    w->end_source = sd_event_source_disable_unref(w->end_source);
     if (news->code != 0)
         worker_read_slot(w, clock_monotonic_usec(), &slot);
     worker_obituary(w, news->code, news->status, &slot, crashed);

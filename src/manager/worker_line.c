@@ -29,6 +29,12 @@ static void worker_on_message(Worker *w, const LinkMessage *message, pid_t pid)
     };
     WorkerNews news = {.message = message, .pid = pid};
 
+    /* Also what the table ignores: messages come before timers, so a flood of them would keep the
+     * manager from everything else. */
+    if (!worker_may_speak(w)) {
+        worker_on_absurd(w);
+        return;
+    }
     if (message->type == LINK_HELLO && is_sound_hello(w, pid)) {
         worker_event(w, WORKER_EVENT_HELLO, &news);
         return;

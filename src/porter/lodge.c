@@ -32,7 +32,9 @@ void lodge_unwatch_and_close(Lodge *l, int fd)
 void lodge_drop(Lodge *l, int fd)
 {
     rack_drop(&l->rack, fd);
-    lodge_unwatch_and_close(l, fd);
+    epoll_ctl(l->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+    /* The worker that parked it may have set SO_LINGER since then. */
+    link_close_received(fd);
 }
 
 bool lodge_may_complain(Lodge *l, uint64_t now_usec)

@@ -230,6 +230,25 @@ class Reexec(GuestCase):
         self.assertEqual(call.result().returncode, 1)
         self.assertEqual(self.guest.properties("fpmd@stopped", "Result")["Result"], "success")
 
+    def test_a_stop_that_comes_with_the_answer_is_not_lost(self):
+        """The manager sees the end of the check and the signal at the same time."""
+        self.start_pool("crossed")
+        self.names.remove("crossed")
+        self.replace_program(text=b"#!/bin/sh\necho fpmd-state=1 test; sleep 0.3\n")
+        manager = self.manager("crossed")
+        kept = os.stat(f"/proc/{manager}/exe").st_ino
+        call = Background(self.reexec, "crossed", check=False)
+        wait_until(lambda: any("sleep" in proc(p, "comm")
+                               for p in self.guest.processes("fpmd@crossed")), 5, "it is asked")
+        os.kill(manager, signal.SIGSTOP)
+        time.sleep(1)
+        os.kill(manager, signal.SIGTERM)
+        self.assertEqual(os.stat(f"/proc/{manager}/exe").st_ino, kept)
+        os.kill(manager, signal.SIGCONT)
+        wait_until(lambda: not alive(manager), 5, "it ends")
+        self.assertEqual(call.result().returncode, 1)
+        self.assertEqual(self.guest.properties("fpmd@crossed", "Result")["Result"], "success")
+
     # ---- everything works afterwards ----
 
     def test_scaling_reload_status_and_stop_work_afterwards(self):

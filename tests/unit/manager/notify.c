@@ -41,6 +41,25 @@ START_TEST(message_arrives)
 }
 END_TEST
 
+/* Words of a runtime are in it, and PID 1 believes what the manager says. */
+START_TEST(a_status_is_one_line)
+{
+    char text[256];
+    int fd = listen_as_systemd();
+    Notifier n;
+    ssize_t size;
+
+    ck_assert_int_eq(notifier_init(&n), 0);
+    ck_assert_int_eq(notifier_status(&n, "Cannot start: %s", "no\nMAINPID=1\r\x1b"), 0);
+    size = recv(fd, text, sizeof(text), 0);
+    ck_assert_int_eq(size, 35);
+    ck_assert_int_eq(memcmp(text, "STATUS=Cannot start: no MAINPID=1  ", 35), 0);
+    notifier_done(&n);
+    unlink(address.sun_path);
+    close(fd);
+}
+END_TEST
+
 /* A systemd that does not read must not stop the manager. */
 START_TEST(never_blocks)
 {
@@ -77,6 +96,7 @@ static Suite *notify_suite(void)
     TCase *t = tcase_create("all");
 
     tcase_add_test(t, message_arrives);
+    tcase_add_test(t, a_status_is_one_line);
     tcase_add_test(t, never_blocks);
     tcase_add_test(t, nobody_listens);
     suite_add_tcase(s, t);
