@@ -124,6 +124,14 @@ void link_close_received(int fd)
     fd_close(fd);
 }
 
+void link_signal(pid_t pid, int number, int http_status)
+{
+    union sigval value = {.sival_int = http_status};
+
+    if (sigqueue(pid, number, value) < 0 && errno == EAGAIN)
+        kill(pid, number);
+}
+
 /* Takes over the descriptors and the sender's pid from the control part. */
 static size_t link_take_control(struct msghdr *msg, int *fds, size_t max_fds, pid_t *ret_pid)
 {

@@ -123,6 +123,12 @@ void link_close_received(int fd);
 int link_send(int fd, const LinkMessage *m, const int *fds, size_t n_fds);
 
 /**
+ * Sends LINK_SIGNAL_STOP or LINK_SIGNAL_END. A user whose queue of signals is full (he may fill it
+ * himself, RLIMIT_SIGPENDING) gets it without the value: kill(2) needs no place there.
+ */
+void link_signal(pid_t pid, int number, int http_status);
+
+/**
  * Receives one message; flags: 0 or MSG_DONTWAIT. Returns 1; 0 at end of file; -EAGAIN; -EBADMSG
  * for a message of the wrong size, version or type (its fds are closed); another -errno. fds (room
  * for max_fds, may be NULL with 0) are close-on-exec and belong to the caller. ret_pid (may be

@@ -69,11 +69,10 @@ size_t cgroup_list(pid_t *pids, size_t n)
  * knows nothing of the signal, ends of it. */
 void cgroup_end_requests(int http_status)
 {
-    union sigval value = {.sival_int = http_status};
     pid_t pids[ORPHANS_MAX];
 
     for (size_t i = 0, n = cgroup_list(pids, ARRAY_SIZE(pids)); i < n; i++)
-        sigqueue(pids[i], LINK_SIGNAL_END, value);
+        link_signal(pids[i], LINK_SIGNAL_END, http_status);
     for (int i = 0; i < END_LOOKS && cgroup_list(pids, 1) > 0; i++)
         usleep(END_LOOK_USEC);
 }

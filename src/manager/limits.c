@@ -50,13 +50,11 @@ static void tell_stopped(const Worker *w, const BoardSlot *slot, bool ended, uin
 
 static void request_stop(Worker *w, const BoardSlot *slot, uint64_t now_usec)
 {
-    union sigval value = {.sival_int = 504};
-
     tell_stopped(w, slot, false, now_usec);
     w->stop_asked_usec = now_usec;
     w->stop_asked_request_usec = slot->request_started_usec;
     /* It looks itself whether that request still runs when the signal arrives. */
-    sigqueue(w->pid, LINK_SIGNAL_STOP, value);
+    link_signal(w->pid, LINK_SIGNAL_STOP, 504);
 }
 
 static void request_end(Worker *w, const BoardSlot *slot, uint64_t now_usec)

@@ -37,10 +37,11 @@ enum {
     PRIORITY_SIGNAL = SD_EVENT_PRIORITY_NORMAL,
     /* A waiting connection wants a worker before anybody wants to read a status. */
     PRIORITY_GROWTH = SD_EVENT_PRIORITY_NORMAL + 10,
-    PRIORITY_CONTROL = SD_EVENT_PRIORITY_NORMAL + 20,
     PRIORITY_TIMER = SD_EVENT_PRIORITY_NORMAL + 30,
     /* The watchdog proves that all of the above had their turn. */
     PRIORITY_WATCHDOG = SD_EVENT_PRIORITY_NORMAL + 40,
+    /* Whoever may ask for the status may do so without end, and hold up none of that. */
+    PRIORITY_CONTROL = SD_EVENT_PRIORITY_NORMAL + 50,
     /* A flood of output must not hold up anything. */
     PRIORITY_OUTPUT = SD_EVENT_PRIORITY_IDLE,
 };

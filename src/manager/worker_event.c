@@ -119,11 +119,9 @@ static void do_kill(Worker *w, const WorkerNews *news)
 
 static void do_end(Worker *w, const WorkerNews *news)
 {
-    union sigval value = {.sival_int = news->http_status};
-
     w->ended = true;
     w->end_asked_usec = clock_monotonic_usec();
-    sigqueue(w->pid, LINK_SIGNAL_END, value);
+    link_signal(w->pid, LINK_SIGNAL_END, news->http_status);
     worker_end_soon(w);
 }
 

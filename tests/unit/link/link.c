@@ -3,10 +3,12 @@
 #include "link/spec.h"
 #include "../run.h"
 
+#include <signal.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -289,6 +291,40 @@ START_TEST(bad_specs_are_refused)
 }
 END_TEST
 
+static volatile sig_atomic_t signalled, signal_value;
+
+static void on_stop(int number, siginfo_t *info, void *context)
+{
+    signalled = 1;
+    signal_value = info->si_code == SI_QUEUE ? info->si_value.sival_int : 0;
+}
+
+/* Without a place in the queue of its user's signals it arrives all the same, without the value. */
+START_TEST(signals_arrive_with_a_full_queue)
+{
+    struct sigaction action = {.sa_sigaction = on_stop, .sa_flags = SA_SIGINFO};
+    struct rlimit limit;
+    sigset_t set;
+
+    sigaction(LINK_SIGNAL_STOP, &action, NULL);
+    link_signal(getpid(), LINK_SIGNAL_STOP, 504);
+    ck_assert_int_eq(signalled, 1);
+    ck_assert_int_eq(signal_value, 504);
+
+    sigemptyset(&set);
+    sigaddset(&set, LINK_SIGNAL_STOP);
+    ck_assert_int_eq(sigprocmask(SIG_BLOCK, &set, NULL), 0);
+    ck_assert_int_eq(getrlimit(RLIMIT_SIGPENDING, &limit), 0);
+    limit.rlim_cur = 0;
+    ck_assert_int_eq(setrlimit(RLIMIT_SIGPENDING, &limit), 0);
+    signalled = 0;
+    link_signal(getpid(), LINK_SIGNAL_STOP, 504);
+    ck_assert_int_eq(sigprocmask(SIG_UNBLOCK, &set, NULL), 0);
+    ck_assert_int_eq(signalled, 1);
+    ck_assert_int_eq(signal_value, 0);
+}
+END_TEST
+
 static Suite *link_suite(void)
 {
     Suite *s = suite_create("link/link");
@@ -300,6 +336,7 @@ static Suite *link_suite(void)
     tcase_add_test(t, pid_is_the_senders);
     tcase_add_test(t, absurd_messages);
     tcase_add_test(t, text_is_always_terminated);
+    tcase_add_test(t, signals_arrive_with_a_full_queue);
     tcase_add_test(t, spec_there_and_back);
     tcase_add_loop_test(t, bad_specs_are_refused, 0, 12);
     suite_add_tcase(s, t);
