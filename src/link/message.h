@@ -76,6 +76,7 @@ typedef enum LinkLeaving {
 
 typedef enum LinkConnectionFlag {
     LINK_CONNECTION_SERVED = 1 << 0, /* it has carried a request */
+    LINK_CONNECTION_HANDED = 1 << 1, /* it came from the porter: never on its way */
 } LinkConnectionFlag;
 
 /*

@@ -2,6 +2,8 @@
 #include "log/log.h"
 #include "porter/lodge.h"
 
+#include <sys/socket.h>
+
 /* How long those that have bytes wait for room, and those that were answered for their peers. The
  * manager ends us a little later. */
 #define CLOSING_LIMIT_USEC (1 * USEC_PER_SEC)
@@ -33,8 +35,11 @@ void leave_begin(Lodge *l, uint64_t now_usec)
     l->deadline_usec = now_usec + CLOSING_LIMIT_USEC;
     close_outlet(l, &l->repark);
     /* What workers have parked so far is ours to deal with; nobody reads it after us. */
-    if (l->park_fd >= 0)
+    if (l->park_fd >= 0) {
+        /* From here on workers keep what they would have parked. */
+        shutdown(l->park_fd, SHUT_RD);
         park_take(l, PARKED_MAX, now_usec);
+    }
     close_park(l);
     park_clear(l, now_usec);
     outlet_serve(l, now_usec);

@@ -144,7 +144,11 @@ void park_clear(Lodge *l, uint64_t now_usec)
     int fd;
 
     while ((fd = rack_first(&l->rack, RACK_IDLE)) >= 0) {
-        if (look(fd) > 0)
+        int bytes = look(fd);
+
+        /* One that has never carried a request is about to: a worker waits for that, and only kept
+         * ones are closed between requests. */
+        if (bytes > 0 || (bytes < 0 && !(rack_place(&l->rack, fd)->flags & LINK_CONNECTION_SERVED)))
             move_to_ready(l, fd, now_usec);
         else
             lodge_drop(l, fd);

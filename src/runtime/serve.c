@@ -67,7 +67,7 @@ bool serve_handover(Serve *s)
     if (r <= 0)
         return false;
     if (m.type == LINK_SERVE && n_fds == 1)
-        turn_fresh(s, TAKE_FD(fds[0]), m.flags);
+        turn_fresh(s, TAKE_FD(fds[0]), m.flags | LINK_CONNECTION_HANDED);
     if (n_fds == 1)
         fd_close(fds[0]);
     if (m.type == LINK_POKE)

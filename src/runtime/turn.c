@@ -157,7 +157,8 @@ void turn_fresh(Serve *s, int fd, unsigned flags)
         if (s->phase == SERVE_STAYING && poll(&p, 1, FRESH_WAIT_MSEC) > 0)
             outcome = advance(s, connection, clock_monotonic_usec());
     }
-    if (outcome == CONNECTION_WAIT && give_away(s, connection))
+    /* What comes from the porter stays: it may be leaving. */
+    if (outcome == CONNECTION_WAIT && !(flags & LINK_CONNECTION_HANDED) && give_away(s, connection))
         return;
     if (outcome == CONNECTION_WAIT || outcome == CONNECTION_LINGER) {
         s->timed |= outcome == CONNECTION_LINGER || !connection_is_idle(connection);

@@ -20,7 +20,9 @@ from loss.crowd import Events, crowd, problems, summary, total
 from loss.footprint import footprint
 from suite import GuestCase, executable, main, proc_status, wait_until, write_pool
 
-SEED = int(os.environ.get("FPMD_CHAOS_SEED") or random.SystemRandom().randrange(1, 1000000))
+# CI repeats one sequence; whoever runs it by hand looks for others.
+SEED = int(os.environ.get("FPMD_CHAOS_SEED") or
+           (1 if os.environ.get("CI") else random.SystemRandom().randrange(1, 1000000)))
 SECONDS = float(os.environ.get("FPMD_CHAOS_SECONDS") or 32)
 ROUND_SECONDS = 6
 NAMES = ["chaos0", "chaos1"]
@@ -250,7 +252,8 @@ class Chaos(GuestCase):
         elif event == "kill template":
             self.send(name, "template", signal.SIGKILL, which)
         elif event == "kill porter":
-            self.send(name, "porter", signal.SIGKILL, which)
+            # It may hold fresh connections whose requests are on their way.
+            budget.closed += 2 * self.send(name, "porter", signal.SIGKILL, which)
         elif event == "kill manager":
             killed = self.send(name, "manager", signal.SIGKILL, which)
             budget.starts += killed
