@@ -122,9 +122,6 @@ class Watch(threading.Thread):
                 self.look_for_zombies()
 
     def look(self, status):
-        serving = status["active"] + status["idle"] + status["starting"]
-        if serving > status["max_children"]:
-            self.wrong.append(f"{serving} workers serve, at most {status['max_children']}: {status}")
         # Of each generation; successors come beside those that run their last request, and one of
         # those may have been stopped in it.
         room = 3 if "pm.max_requests" in self.case.settings[self.name] else 1
