@@ -54,6 +54,9 @@ class LossCase(GuestCase):
                              **settings)
         self.pool(name, **self.settings)
         self.ask(name, "/hello.php")
+        # A worker may serve before systemd has read READY=1, and systemd drops a reload of what starts.
+        wait_until(lambda: self.guest.properties(f"fpmd@{name}", "ActiveState")["ActiveState"] == "active",
+                   10, f"{name} is active")
 
     def crowd(self, name, **options):
         return crowd(self.guest, f"/run/fpmd/{name}.sock", self.ports[name], events=self.events,
