@@ -28,6 +28,17 @@ static const char *const state_names[] = {
 
 _Static_assert(ARRAY_SIZE(state_names) == _WORKER_STATE_MAX, "every state has a name");
 
+unsigned board_latency_bucket(uint64_t usec)
+{
+    static const uint64_t bounds[] = BOARD_LATENCY_BOUNDS;
+    unsigned bucket = 0;
+
+    _Static_assert(ARRAY_SIZE(bounds) + 1 == BOARD_LATENCY_BUCKETS, "the last one has no bound");
+    while (bucket < ARRAY_SIZE(bounds) && usec > bounds[bucket])
+        bucket++;
+    return bucket;
+}
+
 const char *worker_state_to_string(WorkerState state)
 {
     return (unsigned)state < _WORKER_STATE_MAX ? state_names[state] : "unknown";
@@ -168,6 +179,9 @@ static void check_slot(BoardSlot *s, uint64_t now_usec)
     check_text(s->user, sizeof(s->user));
     check_text(s->name, sizeof(s->name));
     check_text(s->query, sizeof(s->query));
+    check_text(s->request_id, sizeof(s->request_id));
+    s->opcache.seen_usec = MIN(s->opcache.seen_usec, now_usec);
+    s->cpu_total_usec = s->cpu_permille = 0;
 }
 
 char *board_trace(BoardSlot *slot)

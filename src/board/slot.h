@@ -21,6 +21,34 @@
 #define BOARD_TRACE_OFFSET 4096
 #define BOARD_TRACE_SIZE   4096
 
+/* How the requests of a worker ended. A request that was stopped for its time is TIMED_OUT and
+ * nothing else; one whose worker crashed is counted by the manager. */
+typedef enum BoardOutcome {
+    BOARD_OUTCOME_OK,           /* 1xx, 2xx, 3xx */
+    BOARD_OUTCOME_CLIENT_ERROR, /* 4xx */
+    BOARD_OUTCOME_SERVER_ERROR, /* 5xx */
+    BOARD_OUTCOME_TIMED_OUT,    /* request_terminate_timeout */
+    _BOARD_OUTCOME_MAX,
+} BoardOutcome;
+
+/* Upper bounds of the buckets of durations, in microseconds; the last bucket has none. */
+#define BOARD_LATENCY_BOUNDS                                                                       \
+    {                                                                                              \
+        250, 500, 1000, 2500, 5000, 10000, 25000, 50000, 100000, 250000, 500000, 1000000, 2500000, \
+            5000000, 10000000, 30000000, 60000000                                                  \
+    }
+#define BOARD_LATENCY_BUCKETS 18
+
+/* The opcode cache of the generation, as a worker saw it last. */
+typedef struct BoardOpcache {
+    uint64_t seen_usec; /* CLOCK_MONOTONIC; 0: there is none, or nobody has looked yet */
+    uint64_t used_bytes, free_bytes, wasted_bytes;
+    uint64_t strings_used_bytes, strings_free_bytes;
+    uint64_t scripts, keys, keys_max;
+    uint64_t hits, misses;
+    uint64_t restarts; /* for whatever reason */
+} BoardOpcache;
+
 typedef enum WorkerState {
     WORKER_STATE_STARTING, /* forked, not registered yet */
     WORKER_STATE_IDLE,
@@ -65,6 +93,18 @@ typedef struct BoardSlot {
     uint64_t read_timeouts;     /* requests answered 408 */
     uint64_t stopped;           /* scripts that were stopped after request_terminate_timeout */
     uint64_t pings;             /* answers of ping.path; among the requests */
+    char request_id[64];        /* REQUEST_ID of the running or last request; cut */
+    uint64_t answered;          /* requests whose answer is complete */
+    uint64_t outcomes[_BOARD_OUTCOME_MAX];
+    uint64_t latency[BOARD_LATENCY_BUCKETS]; /* requests by the time from their first byte to the
+                                                end of their answer; not cumulative */
+    uint64_t latency_sum_usec;
+    uint64_t resident_bytes;  /* at the last look, at most one a second; 0: none yet */
+    uint64_t records_dropped; /* journal records of its own, and lines of access.log */
+    BoardOpcache opcache;
+    /* Not of the worker: the manager fills them in in the copies that it publishes. */
+    uint64_t cpu_total_usec; /* of the process so far; 0: not known */
+    uint64_t cpu_permille;   /* of one processor, over some seconds */
 } BoardSlot;
 
 _Static_assert(sizeof(BoardSlot) <= BOARD_TRACE_OFFSET, "a slot fits into its page");
@@ -93,6 +133,9 @@ int board_map(int fd, const volatile BoardSlot **ret_slot);
 int board_attach(int fd, BoardSlot **ret_slot);
 
 void board_unmap(const volatile BoardSlot *slot);
+
+/** The bucket of a duration: an index of BoardSlot.latency. */
+unsigned board_latency_bucket(uint64_t usec);
 
 /** Brackets of a write; everything between is seen whole or not at all by board_read(). */
 void board_begin(BoardSlot *slot);

@@ -253,7 +253,24 @@ static int add_ini(PoolConfig *c, IniKind kind, const LexItem *item, const char 
     return MIN(k, 0);
 }
 
-static int check_uri(const Directive *d, const LexItem *item, const char *pool, const Reporter *r)
+/* The list holds each once; drop-ins add to it. */
+static int add_word(WordList *list, char **text)
+{
+    char **grown;
+
+    for (size_t i = 0; i < list->n; i++)
+        if (strcmp(list->items[i], *text) == 0)
+            return 0;
+    grown = reallocarray(list->items, list->n + 1, sizeof(*grown));
+    if (!grown)
+        return -ENOMEM;
+    list->items = grown;
+    list->items[list->n++] = TAKE_PTR(*text);
+    return 0;
+}
+
+static int add_uri(PoolConfig *c, const Directive *d, const LexItem *item, const char *pool,
+                   const Reporter *r)
 {
     _cleanup_free_ char *text = NULL;
     uint64_t number;
@@ -270,7 +287,7 @@ static int check_uri(const Directive *d, const LexItem *item, const char *pool, 
         report(r, CONFIG_ERROR, d->name, "'%.100s' is not valid, expected %s", text,
                directive_type_to_string(d->type));
     else
-        report(r, CONFIG_WARNING, d->name, "has no effect: %s", d->instead);
+        return add_word((void *)((char *)c + d->field), &text);
     return 0;
 }
 
@@ -311,7 +328,7 @@ int setting_apply_array(PoolConfig *c, const Directive *d, const LexItem *item, 
     if (c->origins[directive_index(d)].line == 0)
         c->origins[directive_index(d)] = (ConfigOrigin){file, r->line};
     if (d->type == TYPE_URIS)
-        return check_uri(d, item, pool, r);
+        return add_uri(c, d, item, pool, r);
     if (item->key.n == 0) {
         report(r, CONFIG_ERROR, d->name, "has no key, expected %s[KEY] = value", d->name);
         return 0;

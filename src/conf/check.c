@@ -1,3 +1,4 @@
+#include "access/format.h"
 #include "conf/setting.h"
 
 #include <errno.h>
@@ -176,6 +177,44 @@ static int check_status(PoolConfig *c, const Reporter *r)
     return 0;
 }
 
+/* What a log has, or what it has to have. */
+static int check_logs(PoolConfig *c, const Reporter *r)
+{
+    Reporter at_format = reporter_at(r, c, "access.format");
+    Reporter at_timeout = reporter_at(r, c, "request_slowlog_timeout");
+    Reporter at_suppress = reporter_at(r, c, "access.suppress_path");
+    Reporter at_slowlog = reporter_at(r, c, "slowlog");
+    _cleanup_(access_format_freep) AccessFormat *format = NULL;
+    char error[256];
+    int k;
+
+    if (!c->access_format)
+        report(
+            &at_format, CONFIG_ERROR, "access.format",
+            "the value is empty, expected a format such as \"%%R - %%u %%t \\\"%%m %%r\\\" %%s\"");
+    else {
+        k = access_format_new(c->access_format, &format, error, sizeof(error));
+        if (k == -EINVAL)
+            report(&at_format, CONFIG_ERROR, "access.format", "'%.200s': %s", c->access_format,
+                   error);
+        else if (k < 0)
+            return k;
+    }
+    if (c->access_suppress.n > 0 && !c->access_log)
+        report(&at_suppress, CONFIG_WARNING, "access.suppress_path",
+               "has no effect without access.log, expected a file or journal there");
+    if (c->slowlog && c->slowlog_timeout_usec == 0)
+        report(&at_slowlog, CONFIG_WARNING, "slowlog",
+               "has no effect without request_slowlog_timeout, expected a time there");
+    if (c->request_terminate_timeout_usec > 0 &&
+        c->slowlog_timeout_usec > c->request_terminate_timeout_usec)
+        report(&at_timeout, CONFIG_ERROR, "request_slowlog_timeout",
+               "'%s' is longer than request_terminate_timeout ('%s'), expected less",
+               pool_config_text(c, "request_slowlog_timeout"),
+               pool_config_text(c, "request_terminate_timeout"));
+    return 0;
+}
+
 /* What is 0 or at least so long: less would take a pool out of service. */
 static const struct {
     const char *directive;
@@ -189,6 +228,8 @@ static const struct {
      100 * USEC_PER_MSEC, "100ms", "hardly a request would live so long"},
     {"request_read_timeout", offsetof(PoolConfig, request_read_timeout_usec), 100 * USEC_PER_MSEC,
      "100ms", "requests that are on their way would be refused"},
+    {"request_slowlog_timeout", offsetof(PoolConfig, slowlog_timeout_usec), 10 * USEC_PER_MSEC,
+     "10ms", "hardly a request would not be slow"},
     {"queue_timeout", offsetof(PoolConfig, queue_timeout_usec), 100 * USEC_PER_MSEC, "100ms",
      "a short burst would be refused"},
     {"idle_exit", offsetof(PoolConfig, idle_exit_usec), USEC_PER_SEC, "1s",
@@ -247,6 +288,10 @@ static void complete_idle_exit(PoolConfig *c)
 
 int check_pool(PoolConfig *c, const Reporter *r)
 {
+    int k = check_logs(c, r);
+
+    if (k < 0)
+        return k;
     complete_idle_exit(c);
     check_processes(c, r);
     check_times(c, r);

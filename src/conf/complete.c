@@ -191,6 +191,10 @@ int complete_paths(PoolConfig *c, const Reporter *r)
         k = complete_chroot(c, prefix, r);
     if (k == 0)
         k = complete_text(c, &c->chdir, prefix, "chdir", r);
+    if (k == 0 && !config_access_log_is_journal(c))
+        k = complete_text(c, &c->access_log, prefix, "access.log", r);
+    if (k == 0)
+        k = complete_text(c, &c->slowlog, prefix, "slowlog", r);
     if (k == 0)
         k = complete_addresses(c, c->listen, c->n_listen, prefix, "listen", r);
     if (k == 0)

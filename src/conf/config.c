@@ -71,7 +71,8 @@ static void free_lists(PoolConfig *c)
 {
     WordList *words[] = {&c->supplementary_groups,  &c->listen_acl_users,
                          &c->listen_acl_groups,     &c->body_file_paths,
-                         &c->unit_read_write_paths, &c->unit_read_only_paths};
+                         &c->unit_read_write_paths, &c->unit_read_only_paths,
+                         &c->access_suppress};
 
     for (size_t i = 0; i < ARRAY_SIZE(words); i++)
         words_done(words[i]);
@@ -116,6 +117,9 @@ PoolConfig *pool_config_free(PoolConfig *c)
     free(c->status_path);
     free(c->ping_path);
     free(c->ping_response);
+    free(c->access_log);
+    free(c->access_format);
+    free(c->slowlog);
     free(c->runtime);
     free(c->listen_owner);
     free(c->listen_group);

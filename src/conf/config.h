@@ -10,6 +10,7 @@
 #include "base/macro.h"
 
 #include <limits.h>
+#include <string.h>
 #include <sys/types.h>
 
 typedef enum PoolMode {
@@ -165,6 +166,13 @@ typedef struct PoolConfig {
     char *ping_path; /* URI, NULL: none */
     char *ping_response;
 
+    char *access_log;              /* path, or "journal"; NULL: none */
+    char *access_format;           /* of access/format.h */
+    WordList access_suppress;      /* URIs */
+    char *slowlog;                 /* path of a file in PHP-FPM's form; NULL: the journal alone */
+    uint64_t slowlog_timeout_usec; /* 0: never */
+    unsigned slowlog_trace_depth;  /* frames at most */
+
     bool catch_workers_output; /* stdout and stderr of workers to the journal */
     int log_level;             /* syslog priority: records above it are not sent */
 
@@ -186,6 +194,12 @@ DEFINE_CLEANUP(PoolConfig, pool_config_free)
 
 /** Where the directive was given last; a line of 0 when it was not. */
 ConfigOrigin pool_config_origin(const PoolConfig *c, const char *directive);
+
+/** Whether requests become records of the journal instead of lines of a file. */
+static inline bool config_access_log_is_journal(const PoolConfig *c)
+{
+    return c->access_log && strcmp(c->access_log, "journal") == 0;
+}
 
 /** The value of a directive that was given, as a text; NULL when it was not. */
 const char *pool_config_text(const PoolConfig *c, const char *directive);

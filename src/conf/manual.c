@@ -136,9 +136,21 @@ static const Manual manuals[] = {
      "Written as `listen`; the addresses must be others. They are answered while all workers are "
      "busy. Without `pm.status_path` the path is `/`."},
     {"ping.path", EXAMPLE("/ping"), false, NULL},
-    {"access.log", EXAMPLE("log/$pool.access.log"), false, NULL},
-    {"access.suppress_path", EXAMPLE("[] = /ping"), false, NULL},
-    {"slowlog", EXAMPLE("log/$pool.log.slow"), false, NULL},
+    {"access.log", EXAMPLE("journal"), false,
+     "A file is opened by the manager, whose user has to be able to write it: below /var/log/fpmd "
+     "it "
+     "is. Workers write lines together, at the latest when they have nothing to do. With `journal` "
+     "each request is a record with fields: `fpmctl log --access`."},
+    {"access.format", EXAMPLE("\"%R - %u %t \\\"%m %r\\\" %s\""), false,
+     "As in PHP-FPM, without a limit of length; quotes, backslashes and control characters in "
+     "values are written as \\\\xHH."},
+    {"access.suppress_path", EXAMPLE("[] = /ping"), false,
+     "Left out are GET and HEAD requests with a status of 2xx, without a body and without a "
+     "query."},
+    {"slowlog", EXAMPLE("/var/log/fpmd/$pool.slow.log"), false,
+     "The journal has them in any case: `fpmctl log --slow`."},
+    {"request_slowlog_timeout", EXAMPLE(NULL), false,
+     "The call stack is taken once for each such request, while it runs."},
     {"catch_workers_output", EXAMPLE(NULL), false, "The default of PHP-FPM is `no`."},
     {"error_log", EXAMPLE("syslog"), false, NULL},
 

@@ -1,5 +1,6 @@
 #include "ctl/ask.h"
 
+#include "base/exit_status.h"
 #include "base/fd.h"
 #include "conf/config.h"
 #include "conf/folders.h"
@@ -46,6 +47,24 @@ void ask_complain_nobody(const Ctl *ctl, const char *pool)
         ctl_complain("%s: there is no such pool: no %s.conf in %s, and nobody listens at "
                      "%s/%s/control",
                      pool, pool, ctl->config_dir, ctl->control_dir, pool);
+}
+
+int ask_open(const Ctl *ctl, const char *pool, int *ret_status)
+{
+    int fd;
+
+    if (config_check_pool_name(pool) < 0) {
+        ctl_complain("'%s' cannot be the name of a pool", pool);
+        *ret_status = EXIT_STATUS_USAGE;
+        return -EINVAL;
+    }
+    fd = ask_connect(ctl, pool);
+    if (fd == -ENOENT)
+        ask_complain_nobody(ctl, pool);
+    if (fd < 0)
+        *ret_status =
+            fd == -ENOENT && ask_has_pool(ctl, pool) ? CTL_EXIT_NOT_RUNNING : CTL_EXIT_UNKNOWN;
+    return fd;
 }
 
 /* The connection has failed, or the answer was not one. */

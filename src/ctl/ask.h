@@ -32,3 +32,7 @@ void ask_complain_nobody(const Ctl *ctl, const char *pool);
  * why: that of the manager when it has refused. */
 int ask(const Ctl *ctl, const char *pool, int fd, ControlVerb verb, uint64_t argument,
         Answer *ret_answer);
+
+/** For a verb that asks one running pool: checks the name and connects. The descriptor, or -errno
+ * with the exit status in *ret_status, having said why. */
+int ask_open(const Ctl *ctl, const char *pool, int *ret_status);

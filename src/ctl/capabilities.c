@@ -35,21 +35,34 @@ static int set_only(const cap_value_t *kept, int n)
     return r;
 }
 
-int capabilities_drop(bool keep_chown)
+int capabilities_drop(unsigned keeps)
 {
-    cap_value_t kept[2];
+    static const struct {
+        cap_value_t value;
+        unsigned keeps; /* 0: always */
+    } known[] = {
+        {CAP_DAC_OVERRIDE, 0},
+        {CAP_CHOWN, CAPABILITIES_KEEP_CHOWN},
+        {CAP_SETUID, CAPABILITIES_KEEP_IDS},
+        {CAP_SETGID, CAPABILITIES_KEEP_IDS},
+    };
+    cap_value_t kept[ARRAY_SIZE(known)];
     int n = 0;
 
     if (cap_reset_ambient() < 0)
         return -errno;
-    if (geteuid() == 0 && has(CAP_DAC_OVERRIDE))
-        kept[n++] = CAP_DAC_OVERRIDE;
-    if (geteuid() == 0 && keep_chown && has(CAP_CHOWN))
-        kept[n++] = CAP_CHOWN;
+    for (size_t i = 0; i < ARRAY_SIZE(known); i++)
+        if (geteuid() == 0 && (known[i].keeps & keeps) == known[i].keeps && has(known[i].value))
+            kept[n++] = known[i].value;
     return set_only(kept, n);
 }
 
 bool capabilities_has_chown(void)
 {
     return has(CAP_CHOWN);
+}
+
+bool capabilities_has_ids(void)
+{
+    return has(CAP_SETUID) && has(CAP_SETGID);
 }

@@ -13,6 +13,7 @@ typedef struct Check {
     const Ctl *ctl;
     Units *units; /* NULL: systemd cannot be asked */
     Buffer output;
+    Buffer json; /* the same for programs */
     size_t errors, warnings;
 } Check;
 
@@ -47,9 +48,13 @@ static int verify_ids(const Check *k, const PoolFile *file, const PoolConfig *c,
         unit_user = NULL;
     /* In other folders than the manager's own nothing is for it to read. */
     if (geteuid() == 0 && !file->by_path && !k->ctl->user &&
-        strcmp(k->ctl->config_dir, FPMD_CONFIG_FOLDERS) == 0)
-        r = readable_check(k->ctl->config_dir, unit_user ? unit_user : FPMD_MANAGER_USER, c,
-                           issues);
+        strcmp(k->ctl->config_dir, FPMD_CONFIG_FOLDERS) == 0) {
+        const char *manager = unit_user ? unit_user : FPMD_MANAGER_USER;
+
+        r = readable_check(k->ctl->config_dir, manager, c, issues);
+        if (r == 0)
+            r = logs_check(manager, c, CONFIG_ERROR, issues);
+    }
     if (r < 0)
         return r;
     if (unit_user)
@@ -112,6 +117,30 @@ static int print_line(Check *k, const PoolFile *file, const char *line, size_t n
     return r < 0 ? r : 1;
 }
 
+/* For programs: an object for each line of those for people. */
+static int write_json(Check *k, const PoolFile *file, const ConfigIssue *issue, bool as_note)
+{
+    Buffer *b = &k->json;
+    const char *severity = as_note ? "note" : issue->severity == CONFIG_ERROR ? "error" : "warning";
+    int r = buffer_printf(b, "%s\n  {\"pool\": ", b->size > 0 ? "," : "");
+
+    if (r == 0)
+        r = escape_json(b, file->name);
+    if (r == 0)
+        r = buffer_printf(b, ", \"severity\": \"%s\", \"file\": ", severity);
+    if (r == 0)
+        r = escape_json(b, issue->file ? issue->file : "");
+    if (r == 0)
+        r = buffer_printf(b, ", \"line\": %u, \"directive\": ", issue->line);
+    if (r == 0)
+        r = escape_json(b, issue->directive ? issue->directive : "");
+    if (r == 0)
+        r = buffer_printf(b, ", \"text\": ");
+    if (r == 0)
+        r = escape_json(b, issue->text ? issue->text : "out of memory");
+    return r < 0 ? r : buffer_append(b, "}", 1);
+}
+
 /* 1: it was printed. */
 static int print_issue(Check *k, const PoolFile *file, const ConfigIssue *issue, bool as_note)
 {
@@ -121,7 +150,11 @@ static int print_issue(Check *k, const PoolFile *file, const ConfigIssue *issue,
     if (!as_note && file->is_one_of_many && is_of_other_pool(issue))
         return 0;
     r = ctl_write_issue(&line, issue, as_note);
-    return r < 0 ? r : print_line(k, file, line.data, line.size);
+    if (r == 0)
+        r = print_line(k, file, line.data, line.size);
+    if (r == 1 && write_json(k, file, issue, as_note) < 0)
+        r = -ENOMEM;
+    return r;
 }
 
 /* Issues and notes in the order of the files' lines. */
@@ -230,6 +263,25 @@ static void open_units(Check *k, const PoolFiles *files)
                      strerror(-r));
 }
 
+static int print_json(Check *k, const PoolFiles *files)
+{
+    _cleanup_buffer_ Buffer b = {0};
+    size_t n = k->json.size;
+    int r = buffer_printf(&b,
+                          "{\n\"pools\": %zu,\n\"errors\": %zu,\n\"warnings\": %zu,\n"
+                          "\"issues\": [",
+                          files->n, k->errors, k->warnings);
+
+    if (r == 0 && n > 0)
+        r = buffer_append(&b, k->json.data, n);
+    if (r == 0)
+        r = buffer_printf(&b, n > 0 ? "\n]\n}\n" : "]\n}\n");
+    if (r == 0)
+        return ctl_print(&b);
+    ctl_complain("%s", strerror(-r));
+    return EXIT_STATUS_FAILURE;
+}
+
 static int check_files(Check *k, const PoolFiles *files)
 {
     int r = 0;
@@ -245,7 +297,7 @@ static int check_files(Check *k, const PoolFiles *files)
         ctl_complain("%s", strerror(-r));
         return EXIT_STATUS_FAILURE;
     }
-    r = ctl_print(&k->output);
+    r = k->ctl->json ? print_json(k, files) : ctl_print(&k->output);
     return r == EXIT_STATUS_OK && k->errors > 0 ? EXIT_STATUS_CONFIG : r;
 }
 
@@ -261,5 +313,6 @@ int verb_check(const Ctl *ctl, int n, char **operands)
     status = check_files(&k, &files);
     units_close(k.units);
     buffer_done(&k.output);
+    buffer_done(&k.json);
     return status;
 }

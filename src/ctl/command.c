@@ -3,8 +3,10 @@
 #include "conf/config.h"
 #include "ctl/ask.h"
 #include "ctl/compare.h"
+#include "ctl/opcache.h"
 #include "ctl/pools.h"
 #include "ctl/running.h"
+#include "status/escape.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -37,10 +39,17 @@ static const Command reexec_command = {
     .past = "run the program file as it is now",
 };
 
+static const Command reopen_command = {
+    .verb = CONTROL_REOPEN,
+    .usage = "reopen POOL... | --all",
+    .done = "files of logs opened anew",
+    .past = "opened anew",
+};
+
 /* A new generation has a new cache. */
 static const Command reset_command = {
     .verb = CONTROL_RELOAD,
-    .usage = "opcache reset POOL... | --all",
+    .usage = "opcache POOL... reset | reset --all",
     .done = "reloaded",
     .past = "reloaded",
     .explain = "a pool gets an empty opcode cache with a new generation: reloading",
@@ -51,10 +60,36 @@ typedef struct Outcome {
     size_t n_done;
     const char **failed; /* names of others */
     size_t n_failed;
+    Buffer json; /* for programs: an entry for each */
 } Outcome;
 
+/* What was said of a pool, for programs. */
+static int note_json(Outcome *outcome, const char *pool, bool done, const char *text)
+{
+    Buffer *b = &outcome->json;
+    int r = buffer_printf(b, "%s\n  {\"pool\": ", b->size > 0 ? "," : "");
+
+    if (r == 0)
+        r = escape_json(b, pool);
+    if (r == 0)
+        r = buffer_printf(b, ", \"done\": %s, \"text\": ", done ? "true" : "false");
+    if (r == 0)
+        r = escape_json(b, text);
+    return r < 0 ? r : buffer_append(b, "}", 1);
+}
+
+static void tell(const Ctl *ctl, Outcome *outcome, const char *pool, const char *text)
+{
+    if (ctl->json) {
+        note_json(outcome, pool, true, text);
+        return;
+    }
+    printf("%s: %s\n", pool, text);
+    fflush(stdout);
+}
+
 /* 0; -ENOENT: nobody listens; another -errno, having said why. */
-static int run_one(const Ctl *ctl, const Command *command, const char *pool)
+static int run_one(const Ctl *ctl, const Command *command, const char *pool, Outcome *outcome)
 {
     _cleanup_fd_ int fd = ask_connect(ctl, pool);
     _cleanup_answer_ Answer answer = ANSWER_NONE;
@@ -62,8 +97,7 @@ static int run_one(const Ctl *ctl, const Command *command, const char *pool)
 
     if (r < 0)
         return r;
-    printf("%s: %s\n", pool, *answer.text ? answer.text : command->done);
-    fflush(stdout);
+    tell(ctl, outcome, pool, *answer.text ? answer.text : command->done);
     return 0;
 }
 
@@ -104,37 +138,50 @@ static void print_summary(const Command *command, const Outcome *outcome)
     putchar('\n');
 }
 
+static void print_json(const Outcome *outcome)
+{
+    size_t n = outcome->json.size;
+
+    printf("[%.*s%s]\n", (int)n, n > 0 ? outcome->json.data : "", n > 0 ? "\n" : "");
+}
+
 static int run_pools(const Ctl *ctl, const Command *command, size_t n, char **pools)
 {
     _cleanup_free_ const char **failed = calloc(n + 1, sizeof(*failed));
     Outcome outcome = {.failed = failed};
+    int status;
 
     if (!failed) {
         ctl_complain("%s", strerror(ENOMEM));
         return EXIT_STATUS_FAILURE;
     }
-    if (command->explain) {
+    if (command->explain && !ctl->json) {
         puts(command->explain);
         fflush(stdout);
     }
     for (size_t i = 0; i < n; i++) {
-        int r = run_one(ctl, command, pools[i]);
+        int r = run_one(ctl, command, pools[i], &outcome);
 
         /* Of all pools it may have stopped just now. */
         if (r == -ENOENT && ctl->all)
             continue;
         if (r == -ENOENT)
             ask_complain_nobody(ctl, pools[i]);
-        if (r < 0)
+        if (r < 0) {
             failed[outcome.n_failed++] = pools[i];
-        else
+            note_json(&outcome, pools[i], false, ctl_complaint());
+        } else
             outcome.n_done++;
     }
-    if (ctl->all)
+    if (ctl->json)
+        print_json(&outcome);
+    else if (ctl->all)
         print_summary(command, &outcome);
     if (command->looks_at_units)
         warn_of_units(ctl, n, pools);
-    return outcome.n_failed == 0 && fflush(stdout) == 0 ? EXIT_STATUS_OK : EXIT_STATUS_FAILURE;
+    status = outcome.n_failed == 0 && fflush(stdout) == 0 ? EXIT_STATUS_OK : EXIT_STATUS_FAILURE;
+    buffer_done(&outcome.json);
+    return status;
 }
 
 static int run_all(const Ctl *ctl, const Command *command)
@@ -176,11 +223,12 @@ int verb_reexec(const Ctl *ctl, int n, char **operands)
     return run(ctl, &reexec_command, n, operands);
 }
 
-int verb_opcache(const Ctl *ctl, int n, char **operands)
+int verb_reopen(const Ctl *ctl, int n, char **operands)
 {
-    if (strcmp(operands[0], "reset") != 0) {
-        ctl_complain("opcache: '%s' is not known, expected reset", operands[0]);
-        return EXIT_STATUS_USAGE;
-    }
-    return run(ctl, &reset_command, n - 1, operands + 1);
+    return run(ctl, &reopen_command, n, operands);
+}
+
+int opcache_reset(const Ctl *ctl, int n, char **pools)
+{
+    return run(ctl, &reset_command, n, pools);
 }

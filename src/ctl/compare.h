@@ -47,3 +47,8 @@ int names_check(const PoolConfig *c, const UnitSettings *s, ConfigIssues *issues
  * a user that does not exist is passed over. 0 or -ENOMEM. */
 int readable_check(const char *folders, const char *user, const PoolConfig *c,
                    ConfigIssues *issues);
+
+/** Adds an issue for each file of a log (access.log, slowlog) that user may not open for writing; a
+ * user that does not exist is passed over. 0 or -ENOMEM. */
+int logs_check(const char *user, const PoolConfig *c, ConfigSeverity severity,
+               ConfigIssues *issues);

@@ -8,7 +8,7 @@
 #include "base/buffer.h"
 #include "conf/config.h"
 
-/* Statuses of "status", as LSB has them for init scripts. */
+/* Statuses of verbs that ask a running pool, as LSB has them for init scripts. */
 #define CTL_EXIT_NOT_RUNNING 3
 #define CTL_EXIT_UNKNOWN     4
 
@@ -29,6 +29,13 @@ typedef struct Ctl {
     bool keep_socket;
     bool quiet; /* quiet_usec was given */
     uint64_t quiet_usec;
+    bool once;
+    bool follow, slow, access;
+    const char *lines, *since, *request; /* NULL: not given */
+    bool timeout;                        /* timeout_usec was given */
+    uint64_t timeout_usec;
+    bool status;
+    bool info, modules;
 } Ctl;
 
 int verb_apply(const Ctl *ctl, int n, char **operands);
@@ -36,11 +43,18 @@ int verb_check(const Ctl *ctl, int n, char **operands);
 int verb_drain(const Ctl *ctl, int n, char **operands);
 int verb_import(const Ctl *ctl, int n, char **operands);
 int verb_list(const Ctl *ctl, int n, char **operands);
+int verb_log(const Ctl *ctl, int n, char **operands);
+int verb_metrics(const Ctl *ctl, int n, char **operands);
 int verb_opcache(const Ctl *ctl, int n, char **operands);
+int verb_php(const Ctl *ctl, int n, char **operands);
+int verb_ping(const Ctl *ctl, int n, char **operands);
 int verb_reexec(const Ctl *ctl, int n, char **operands);
 int verb_reload(const Ctl *ctl, int n, char **operands);
+int verb_reopen(const Ctl *ctl, int n, char **operands);
 int verb_show(const Ctl *ctl, int n, char **operands);
 int verb_status(const Ctl *ctl, int n, char **operands);
+int verb_top(const Ctl *ctl, int n, char **operands);
+int verb_trace(const Ctl *ctl, int n, char **operands);
 
 /** Writes the buffer to stdout. The exit status: EXIT_STATUS_OK, or EXIT_STATUS_FAILURE having said
  * why. */
@@ -48,6 +62,12 @@ int ctl_print(const Buffer *b);
 
 /** Says "fpmctl: …" on stderr. */
 void ctl_complain(const char *format, ...) _printf_(1, 2);
+
+/** What ctl_complain() said last, without its prefix; "" when it has not said anything. */
+const char *ctl_complaint(void);
+
+/** From here on ctl_complain() only remembers: a live view has the terminal. */
+void ctl_complain_quietly(bool quiet);
 
 /** Explains why the control socket of a pool could not be used. */
 void ctl_complain_control(const Ctl *ctl, const char *pool, int error);

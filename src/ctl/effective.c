@@ -61,7 +61,7 @@ static int set_given(const PoolConfig *c, Effective *e)
     const Directive *d = e->directive;
     const char *text = pool_config_text(c, d->name);
 
-    if (d->field != DIRECTIVE_NO_FIELD && d->type == TYPE_PATH)
+    if (d->field != DIRECTIVE_NO_FIELD && (d->type == TYPE_PATH || d->type == TYPE_LOG))
         text = *(char *const *)field_of(c, d);
     else if (d->type == TYPE_ADDRESSES) {
         bool status = strcmp(d->name, "pm.status_listen") == 0;
@@ -82,7 +82,6 @@ static int set_default(const PoolConfig *c, Effective *e)
         return asprintf(&e->value, "%u", c->pm_start_servers) < 0 ? -ENOMEM : 0;
     if (!d->fallback)
         return default_ini(c, d, &e->value);
-    e->raw = true;
     e->value = strdup(d->fallback);
     return e->value ? 0 : -ENOMEM;
 }
@@ -119,9 +118,25 @@ static int add_ini(const Directive *d, const IniSetting *setting, EffectiveList 
     return e.value ? add(list, e) : -ENOMEM;
 }
 
+static int add_uris(const PoolConfig *c, const Directive *d, EffectiveList *list)
+{
+    const WordList *uris = field_of(c, d);
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && i < uris->n; i++) {
+        Effective e = {.directive = d,
+                       .key = "",
+                       .value = strdup(uris->items[i]),
+                       .origin = pool_config_origin(c, d->name)};
+
+        r = e.value ? add(list, e) : -ENOMEM;
+    }
+    return r;
+}
+
 static int add_array(const PoolConfig *c, const Directive *d, EffectiveList *list)
 {
-    int r = 0;
+    int r = d->type == TYPE_URIS ? add_uris(c, d, list) : 0;
 
     for (size_t i = 0; r == 0 && d->type == TYPE_ENV && i < c->n_env; i++) {
         Effective e = {.directive = d,

@@ -8,7 +8,7 @@
 
 typedef struct Effective {
     const Directive *directive;
-    const char *key;     /* of an array; NULL: none */
+    const char *key;     /* of an array, "" in a list; NULL: none */
     char *value;         /* NULL: not set */
     bool raw;            /* the value is as in a file, with its quotes */
     ConfigOrigin origin; /* a line of 0: the default */

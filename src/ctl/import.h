@@ -80,6 +80,9 @@ int import_examine_web(Import *import, ImportPool *pool);
 /** Whether mail() works under no_new_privs: what holds for all pools is told once. 0 or -ENOMEM. */
 int import_examine_mail(Import *import, ImportPool *pool);
 
+/** Whether the manager may write the pool's files of logs. 0 or -ENOMEM. */
+int import_examine_logs(ImportPool *pool);
+
 typedef struct Listener {
     bool is_there;
     pid_t pid; /* of who called listen(2); 0: not known */

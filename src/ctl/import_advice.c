@@ -260,3 +260,14 @@ int import_examine_mail(Import *import, ImportPool *pool)
         r = texts_add_once(own ? &pool->looks : &import->looks, issues.items[i].text);
     return r;
 }
+
+/* PHP-FPM has opened its logs as root. */
+int import_examine_logs(ImportPool *pool)
+{
+    _cleanup_(config_issues_done) ConfigIssues issues = {0};
+    int r = logs_check(FPMD_MANAGER_USER, pool->config, CONFIG_WARNING, &issues);
+
+    for (size_t i = 0; r == 0 && i < issues.n; i++)
+        r = texts_add_once(&pool->looks, issues.items[i].text);
+    return r;
+}

@@ -347,6 +347,8 @@ int import_examine(Import *import, ImportPool *pool)
         r = examine_listeners(import, pool);
     if (r == 0 && pool->config)
         r = import_examine_mail(import, pool);
+    if (r == 0 && pool->config)
+        r = import_examine_logs(pool);
     return r;
 }
 

@@ -1,4 +1,5 @@
 #include "ctl/pools.h"
+#include "base/exit_status.h"
 #include "conf/folders.h"
 #include "ctl/import_source.h"
 
@@ -188,4 +189,22 @@ int pool_file_load(const Ctl *ctl, const PoolFile *file, ConfigIssues *issues, P
     if (file->by_path)
         return config_load_to_check(file->path, file->name, issues, ret);
     return config_load_pool(ctl->config_dir, file->name, issues, ret);
+}
+
+int pool_file_require(const Ctl *ctl, const char *pool, PoolConfig **ret)
+{
+    _cleanup_(config_issues_done) ConfigIssues issues = {0};
+    _cleanup_free_ char *path = NULL;
+    _cleanup_buffer_ Buffer b = {0};
+    PoolFile file = {.name = (char *)(uintptr_t)pool};
+    int r = pool_file_load(ctl, &file, &issues, ret);
+
+    if (r == 0)
+        return 0;
+    if (config_check_pool_name(pool) == 0 &&
+        config_find_pool(ctl->config_dir, pool, &path) == -ENOENT)
+        ctl_complain("%s: there is no such pool: no %s.conf in %s", pool, pool, ctl->config_dir);
+    else if (ctl_write_issues(&b, &issues) == 0 && b.size > 0)
+        fwrite(b.data, 1, b.size, stderr);
+    return EXIT_STATUS_CONFIG;
 }

@@ -40,3 +40,6 @@ int pool_files_add_folders(PoolFiles *files, const char *folders);
 /** Reads the file of a pool, with its drop-ins. Returns and issues as config_load_to_check(); a
  * name that no pool can have is an error, too. */
 int pool_file_load(const Ctl *ctl, const PoolFile *file, ConfigIssues *issues, PoolConfig **ret);
+
+/** The same for a verb that needs the file of one pool. 0, or the exit status, having said why. */
+int pool_file_require(const Ctl *ctl, const char *pool, PoolConfig **ret);

@@ -116,9 +116,8 @@ int units_read(Units *units, const char *unit, const char *property, Buffer *b)
     return r < 0 ? r : -ENOENT;
 }
 
-int units_list_running(Units *units, Buffer *b)
+static int list(Units *units, const char *const *states, size_t n_states, Buffer *b)
 {
-    static const char *const running[] = {"active", "activating", "reloading", "deactivating"};
     sd_bus_message *call = NULL, *reply = NULL;
     const char *name, *active;
     int r = sd_bus_message_new_method_call(units->bus, &call, UNITS_MANAGER,
@@ -135,10 +134,23 @@ int units_list_running(Units *units, Buffer *b)
         r = buffer_append(b, "\n", 1);
     while (r >= 0 && (r = sd_bus_message_read(reply, "(ssssssouso)", &name, NULL, NULL, &active,
                                               NULL, NULL, NULL, NULL, NULL, NULL)) > 0)
-        for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(running); i++)
-            if (strcmp(active, running[i]) == 0)
+        for (size_t i = 0; r >= 0 && i < n_states; i++)
+            if (strcmp(active, states[i]) == 0)
                 r = buffer_printf(b, "%s\n", name);
     sd_bus_message_unref(call);
     sd_bus_message_unref(reply);
     return r < 0 ? r : 0;
+}
+
+/* The last one is no running unit. */
+static const char *const states[] = {"active", "activating", "reloading", "deactivating", "failed"};
+
+int units_list_running(Units *units, Buffer *b)
+{
+    return list(units, states, ARRAY_SIZE(states) - 1, b);
+}
+
+int units_list_loaded(Units *units, Buffer *b)
+{
+    return list(units, states, ARRAY_SIZE(states), b);
 }

@@ -1,67 +1,17 @@
 #include "conf/folders.h"
 #include "ctl/compare.h"
+#include "ctl/reader.h"
 
 #include <errno.h>
-#include <grp.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/xattr.h>
 #include <unistd.h>
-
-#define MAX_GROUPS 256
-
-/* Who is to read. */
-typedef struct Reader {
-    const char *name;
-    uid_t uid;
-    gid_t groups[MAX_GROUPS];
-    int n_groups;
-} Reader;
-
-static bool find_reader(const char *name, Reader *ret)
-{
-    const struct passwd *entry = getpwnam(name);
-
-    ret->name = name;
-    ret->n_groups = MAX_GROUPS;
-    if (!entry)
-        return false;
-    ret->uid = entry->pw_uid;
-    return getgrouplist(name, entry->pw_gid, ret->groups, &ret->n_groups) >= 0;
-}
-
-/* wanted: of R_OK and X_OK. */
-static bool may(const Reader *reader, const struct stat *st, unsigned wanted)
-{
-    unsigned shift = 0;
-
-    if (reader->uid == 0)
-        return true;
-    for (int i = 0; i < reader->n_groups; i++)
-        if (reader->groups[i] == st->st_gid)
-            shift = 3;
-    if (reader->uid == st->st_uid)
-        shift = 6;
-    return (st->st_mode >> shift & wanted) == wanted;
-}
-
-/* Where an ACL says more than the bits nothing is said. */
-static bool is_open(const Reader *reader, const char *path, unsigned wanted, struct stat *ret)
-{
-    return stat(path, ret) < 0 || may(reader, ret, wanted) ||
-           getxattr(path, "system.posix_acl_access", NULL, 0) > 0;
-}
 
 static void warn(const Reader *reader, const char *file, const char *closed, const struct stat *st,
                  unsigned wanted, ConfigIssues *issues)
 {
-    const char *group = "";
+    const char *group = reader_has_group(reader, st->st_gid) ? NULL : "";
 
-    for (int i = 0; i < reader->n_groups; i++)
-        if (reader->groups[i] == st->st_gid)
-            group = NULL;
     config_issues_add(issues, CONFIG_WARNING, file, 0, NULL,
                       "the manager's user %s cannot read it, and a start or reload of the pool "
                       "fails, expected %s%s%s%s%schmod %s %s",
@@ -84,14 +34,14 @@ static bool check_way(const Reader *reader, const char *path, const char *file, 
         bool open;
 
         *p = 0;
-        open = is_open(reader, way, X_OK, &st);
+        open = reader_may(reader, way, X_OK, &st);
         if (!open)
             warn(reader, file, way, &st, X_OK, issues);
         *p = '/';
         if (!open)
             return false;
     }
-    if (way && !is_open(reader, way, wanted, &st)) {
+    if (way && !reader_may(reader, way, wanted, &st)) {
         warn(reader, file, way, &st, wanted, issues);
         return false;
     }
@@ -136,7 +86,7 @@ int readable_check(const char *folders, const char *user, const PoolConfig *c, C
     Reader reader;
     int r;
 
-    if (!find_reader(user, &reader))
+    if (!reader_find(user, &reader))
         return 0;
     r = check_folders(&reader, folders, c->name, issues);
     if (r == 0)

@@ -131,7 +131,7 @@ static int write_json_entry(Buffer *b, const Effective *e, bool first)
 
     if (r == 0)
         r = write_member(b, "directive", e->directive->name);
-    if (r == 0 && e->key) {
+    if (r == 0 && e->key && *e->key) {
         r = buffer_printf(b, ", ");
         if (r == 0)
             r = write_member(b, "key", e->key);

@@ -2,43 +2,26 @@
 #include "base/fd.h"
 #include "conf/config.h"
 #include "ctl/ask.h"
+#include "ctl/figures.h"
 #include "ctl/units.h"
 #include "status/render.h"
 
 #include <errno.h>
 #include <string.h>
-#include <sys/mman.h>
-
-static int render(const Ctl *ctl, Buffer *b, int fd)
-{
-    const StatusPool *pool;
-    const StatusWorker *workers;
-    size_t size;
-    int r = status_open(fd, &pool, &workers, &size);
-
-    if (r < 0)
-        return r;
-    r = status_render(b, ctl->json ? STATUS_JSON : STATUS_TEXT, pool, workers, ctl->full);
-    munmap((void *)pool, size);
-    return r;
-}
 
 static int show(const Ctl *ctl, const char *pool, int fd)
 {
-    _cleanup_answer_ Answer answer = ANSWER_NONE;
+    _cleanup_figures_ Figures f = {0};
     _cleanup_buffer_ Buffer b = {0};
-    int r = ask(ctl, pool, fd, CONTROL_STATUS, 0, &answer);
 
-    if (r < 0)
+    if (figures_ask(ctl, pool, fd, &f) < 0)
         return CTL_EXIT_UNKNOWN;
-    r = answer.fd < 0 ? -EBADMSG : render(ctl, &b, answer.fd);
-    if (r == -EBADMSG)
-        ctl_complain("%s: its manager is of another version than this fpmctl: systemctl restart "
-                     "fpmd@%s",
-                     pool, pool);
-    else if (r < 0)
-        ctl_complain("%s: %s", pool, strerror(-r));
-    return r < 0 ? CTL_EXIT_UNKNOWN : ctl_print(&b);
+    if (status_render(&b, ctl->json ? STATUS_JSON : STATUS_TEXT, f.pool, f.workers, ctl->full) <
+        0) {
+        ctl_complain("%s: %s", pool, strerror(ENOMEM));
+        return CTL_EXIT_UNKNOWN;
+    }
+    return ctl_print(&b);
 }
 
 /* state: of the socket unit, NULL when nobody could tell. */

@@ -36,3 +36,6 @@ int units_read(Units *units, const char *unit, const char *property, Buffer *b);
 /** Appends the names of the units of pools that run or are about to, a line break before and behind
  * each. 0 or -errno. */
 int units_list_running(Units *units, Buffer *b);
+
+/** The same of those that are loaded and not just inactive: also the ones that have failed. */
+int units_list_loaded(Units *units, Buffer *b);

@@ -61,7 +61,7 @@ int control_call(int fd, ControlVerb verb, uint64_t argument, ControlReply *ret,
     ssize_t n;
     int r;
 
-    if (verb == CONTROL_STATUS) {
+    if (verb == CONTROL_STATUS || verb == CONTROL_TRACE) {
         r = limit_time(fd, SO_RCVTIMEO);
         if (r == 0)
             r = link_admit_fds(fd);

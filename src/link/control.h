@@ -24,6 +24,10 @@ typedef enum ControlVerb {
     CONTROL_DRAIN,  /* pings answer 503; reply comes when nobody but pings has come for the time of
                        the argument in microseconds (0: the manager chooses), and the pool is about
                        to leave */
+    CONTROL_TRACE,  /* the call stack of the worker whose pid is the argument; the reply comes when
+                       it is there, and carries a trace area (board/trace.h) */
+    CONTROL_END,    /* ends the worker whose pid is the argument: its client gets 503 */
+    CONTROL_REOPEN, /* opens the files of access.log and slowlog anew, as SIGUSR1 does */
     _CONTROL_VERB_MAX,
 } ControlVerb;
 
@@ -43,8 +47,8 @@ typedef struct ControlReply {
  * (SO_PEERCRED). The fd or -errno (-ETIMEDOUT after CONTROL_LIMIT_SEC). */
 int control_connect(const char *dir, const char *pool);
 
-/** Sends a request and waits for its reply; *ret_fd is an fd that came with it, or -1. A status is
- * waited for CONTROL_LIMIT_SEC, the others as long as the connection lasts. 0 or -errno
+/** Sends a request and waits for its reply; *ret_fd is an fd that came with it, or -1. A status and
+ * a trace are waited for CONTROL_LIMIT_SEC, the others as long as the connection lasts. 0 or -errno
  * (-ETIMEDOUT).
  */
 int control_call(int fd, ControlVerb verb, uint64_t argument, ControlReply *ret, int *ret_fd);

@@ -3,13 +3,14 @@
 /*
  * Messages between our own processes: fixed size, SOCK_SEQPACKET, fds beside them as SCM_RIGHTS.
  *
- *   template link  manager ↔ template   FORK →, ← READY, ← FAILED
+ *   template link  manager ↔ template   FORK →, ← READY, ← FAILED, TRACE →, ← TRACED, REOPEN →
  *   life line      manager ↔ worker     ← HELLO (its pid is the kernel's, SCM_CREDENTIALS), ←
- * READY, ← STATUS, STATUS →, LEAVE →, ← LEAVING, DRAIN →, ← RENEW; end of file: leave
+ * READY, ← STATUS, STATUS →, LEAVE →, ← LEAVING, DRAIN →, ← RENEW, REOPEN →; end of file: leave
  *   hand-over      manager → workers    POKE: see whether the listener has a connection
  *                  porter → workers     SERVE: a connection that has bytes
  *   park           workers → porter     PARK: a connection that nobody serves now
- *   porter link    manager ↔ porter     SHED →, LEAVE →, ← READY; end of file: leave
+ *   porter link    manager ↔ porter     SHED →, LEAVE →, ← READY, ← STATUS, STATUS →, DRAIN →;
+ * end of file: leave
  *
  * Hand-over and park belong to the pool, not to a generation: what waits in them at a reload is
  * served by whoever comes next.
@@ -33,19 +34,25 @@ typedef enum LinkType {
                       were asked for; worker: registered with the listener, flags:
                       bits of BoardMoot */
     LINK_FAILED,   /* text: why the language could not start */
-    LINK_HELLO,
+    LINK_HELLO,    /* count, flags: the key of the worker's marks (link/mark.h), its upper and its
+                      lower half; 0: it makes none */
     LINK_POKE,
     LINK_LEAVE,   /* after the present request; connections at rest go to the porter. Without it,
                      at the end of file, they are closed when no byte is pending. Porter: flags:
                      LinkLeaveFlag */
     LINK_LEAVING, /* worker: this request is my last, a successor is wanted; flags: LinkLeaving */
-    LINK_DRAIN,   /* worker shall answer pings with 503 from now on */
+    LINK_DRAIN,   /* worker or porter shall answer pings with 503 from now on */
     LINK_RENEW,   /* worker: the generation should be replaced (its opcode cache wants a restart) */
     LINK_PARK,    /* flags: LinkConnectionFlag; one fd */
     LINK_SERVE,   /* flags: LinkConnectionFlag; one fd */
     LINK_SHED,    /* porter shall take count connections from the listeners and answer 503; flags:
                      the seconds after which a client may try again, 0: not said */
-    LINK_STATUS,  /* worker: what is the state of the pool; manager: a snapshot memfd beside it */
+    LINK_STATUS,  /* worker or porter: what is the state of the pool; manager: a snapshot memfd
+                     beside it, and for workers the history (status/history.h) if there is one */
+    LINK_TRACE,   /* template shall write the call stack of a worker into the area (board/trace.h)
+                     whose fd is beside it */
+    LINK_TRACED,  /* template: has done so; count: the number of the wish */
+    LINK_REOPEN,  /* the file of access.log is another one now; its fd is beside it */
     _LINK_TYPE_MAX,
 } LinkType;
 
@@ -59,8 +66,7 @@ typedef enum LinkForkFd {
 } LinkForkFd;
 
 typedef enum LinkForkFlag {
-    LINK_FORK_STATUS = 1 << 0,   /* workers for the status listeners only */
-    LINK_FORK_DRAINING = 1 << 1, /* as if they had got DRAIN */
+    LINK_FORK_DRAINING = 1 << 1, /* as if they had got DRAIN; 1 << 0 is taken: of former versions */
 } LinkForkFlag;
 
 typedef enum LinkLeaveFlag {

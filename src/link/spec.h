@@ -6,9 +6,10 @@
  * docs/runtime-protocol.md has the list.
  *
  * The runtime's other descriptors follow as fd 4, 5, …; the key "fd" names them in that order:
- * link, handover, park, journal or log (may be absent), listen (any number), status (any number).
- * The porter has a spec too, with slot and repark besides, where handover and park are the other
- * ends.
+ * link, handover, park, journal or log (may be absent), access (may be absent), listen (any
+ * number).
+ * The porter has a spec too, with slot, repark, status (any number) and history (may be absent)
+ * besides, where handover and park are the other ends.
  */
 
 #include "base/buffer.h"
@@ -35,6 +36,10 @@ typedef struct RuntimeSpec {
     size_t n_limit_extensions;
     const char *status_path, *ping_path; /* URIs, NULL: none */
     const char *ping_response;
+    const char *access_format;    /* of access/format.h; NULL: requests leave no records */
+    bool access_journal;          /* they are records of the journal, else lines of access_fd */
+    const char **access_suppress; /* URIs that leave none */
+    size_t n_access_suppress;
     bool allow_php_value;         /* PHP_VALUE and PHP_ADMIN_VALUE of requests count */
     const char **body_file_paths; /* folders from which REQUEST_BODY_FILE may be taken */
     size_t n_body_file_paths;
@@ -54,9 +59,11 @@ typedef struct RuntimeSpec {
     int slot_fd;    /* porter only */
     int journal_fd; /* -1: log lines to log_fd */
     int log_fd;     /* -1: none, log to stderr */
+    int access_fd;  /* the file of access.log, -1: none */
+    int history_fd; /* porter only: of status/history.h, for writing, -1: none */
     int *listen_fds;
     size_t n_listen_fds;
-    int *status_fds; /* listeners for status_path and ping_path only */
+    int *status_fds; /* porter only: listeners for status_path and ping_path */
     size_t n_status_fds;
     unsigned moot; /* bits of BoardMoot that the manager already knows */
 } RuntimeSpec;
@@ -78,5 +85,8 @@ int spec_write_setup(Buffer *b, const PoolConfig *c, const char *const *env);
 
 /** Reads and checks the spec. 0; -EBADMSG with *ret_error (static text); -errno. */
 int spec_read(int fd, RuntimeSpec *ret, const char **ret_error);
+
+/** The same for who serves nobody: descriptors may be missing. */
+int spec_read_settings(int fd, RuntimeSpec *ret, const char **ret_error);
 
 void spec_done(RuntimeSpec *spec);

@@ -54,7 +54,10 @@ int journal_connect(void)
     return r < 0 ? r : TAKE_FD(fd);
 }
 
-/* Records beyond the socket's send buffer go as a sealed file in an empty datagram. */
+/* Large records go as a sealed file in an empty datagram. Beyond the socket's send buffer they have
+ * to; below it two or three of them would fill it, and the next ones were dropped. */
+#define DATAGRAM_MAX 32768
+
 static int send_as_file(int fd, const void *record, size_t n)
 {
     _cleanup_fd_ int file = fd_make_sealed("journal-record", record, n);
@@ -71,13 +74,18 @@ static int send_as_file(int fd, const void *record, size_t n)
     c->cmsg_type = SCM_RIGHTS;
     c->cmsg_len = CMSG_LEN(sizeof(int));
     memcpy(CMSG_DATA(c), &file, sizeof(file));
-    return sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
+    if (sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
+        return 0;
+    /* ETOOMANYREFS: too many files are on their way, to a journal that does not read. */
+    return errno == ENOBUFS || errno == ETOOMANYREFS ? -EAGAIN : -errno;
 }
 
 int journal_send(int fd, const void *record, size_t n)
 {
     ssize_t sent;
 
+    if (n > DATAGRAM_MAX)
+        return send_as_file(fd, record, n);
     do {
         sent = send(fd, record, n, MSG_DONTWAIT | MSG_NOSIGNAL);
     } while (sent < 0 && errno == EINTR);
@@ -90,15 +98,15 @@ int journal_send(int fd, const void *record, size_t n)
 }
 
 /* Writes the value at p, which has room for avail bytes and a NUL. */
-static size_t format_value(char *p, size_t avail, bool *ret_cut, const char *format, va_list ap)
+static size_t format_value(char *p, size_t avail, size_t *ret_whole, const char *format, va_list ap)
     __attribute__((format(printf, 4, 0)));
-static size_t format_value(char *p, size_t avail, bool *ret_cut, const char *format, va_list ap)
+static size_t format_value(char *p, size_t avail, size_t *ret_whole, const char *format, va_list ap)
 {
     int wanted = vsnprintf(p, avail + 1, format, ap);
     size_t n = wanted < 0 ? 0 : (size_t)wanted;
 
-    *ret_cut = n > avail;
-    if (*ret_cut) {
+    *ret_whole = n;
+    if (n > avail) {
         n = avail > ELLIPSIS_SIZE ? utf8_cut(p, avail - ELLIPSIS_SIZE) : 0;
         if (avail >= ELLIPSIS_SIZE) {
             memcpy(p + n, ELLIPSIS, ELLIPSIS_SIZE);
@@ -118,12 +126,12 @@ int journal_append(char *record, size_t *size, size_t room, const char *key, Jou
     const size_t frame = key_size + 1 + sizeof(uint64_t) + 1;
     char *p = record + *size;
     char *value = p + key_size + 1;
-    size_t n;
-    bool cut;
+    size_t n, whole, avail;
 
     if (*size > room || room - *size < frame)
         return -ENOBUFS;
-    n = format_value(value, room - *size - frame, &cut, format, ap);
+    avail = room - *size - frame;
+    n = format_value(value, avail, &whole, format, ap);
     memcpy(p, key, key_size);
     if (memchr(value, '\n', n)) {
         const uint64_t length = htole64(n);
@@ -136,7 +144,8 @@ int journal_append(char *record, size_t *size, size_t room, const char *key, Jou
         p[key_size] = '=';
     }
     value[n] = '\n';
-    *ret = (JournalValue){.offset = (size_t)(value - record), .size = n, .cut = cut};
+    *ret = (JournalValue){
+        .offset = (size_t)(value - record), .size = n, .whole = whole, .cut = whole > avail};
     *size = ret->offset + n + 1;
     return 0;
 }

@@ -16,13 +16,15 @@ int journal_connect(void);
 /** Connects the socket again after the journal's socket was made anew. 0 or -errno. */
 int journal_reconnect(int fd);
 
-/** Sends one record. 0, -EAGAIN when the queue is full, or another -errno. */
+/** Sends one record; one that is larger than the socket takes goes as a sealed file. 0, -EAGAIN
+ * when the queue is full, or another -errno. */
 int journal_send(int fd, const void *record, size_t n);
 
 /* Where a field's value lies within a record. */
 typedef struct JournalValue {
     size_t offset, size;
-    bool cut; /* it was longer */
+    size_t whole; /* bytes before it was cut */
+    bool cut;     /* it was longer */
 } JournalValue;
 
 /**

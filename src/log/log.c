@@ -18,7 +18,10 @@
 /* Between two records about dropped ones. */
 #define TELL_DISTANCE_USEC (1 * USEC_PER_SEC)
 
-_Static_assert(MESSAGE_RESERVE < LOG_RECORD_MAX, "fields have room too");
+/* What a field has beside key and value, in bytes. */
+#define FRAME_MAX 16
+
+_Static_assert(MESSAGE_RESERVE < LOG_RECORD_FIRST, "fields have room too");
 
 static struct {
     const char *identifier, *pool;
@@ -145,24 +148,62 @@ static bool is_wanted(int priority)
     return priority <= logger.max_priority;
 }
 
-static void append(LogRecord *r, size_t room, JournalValue *ret, const char *key,
+static char *record_data(LogRecord *r)
+{
+    return r->grown ? r->grown : r->first;
+}
+
+/* Makes room for n more bytes as far as a record may grow and memory lasts. */
+static void make_room(LogRecord *r, size_t n)
+{
+    size_t room = MAX(2 * r->room, r->size + n);
+    char *grown;
+
+    room = MIN(room, (size_t)LOG_RECORD_MAX);
+    if (room <= r->room)
+        return;
+    grown = realloc(r->grown, room);
+    if (!grown)
+        return;
+    if (!r->grown)
+        memcpy(grown, r->first, r->size);
+    r->grown = grown;
+    r->room = room;
+}
+
+/* reserve: what has to stay free behind the value. */
+static void append(LogRecord *r, size_t reserve, JournalValue *ret, const char *key,
                    const char *format, va_list ap) __attribute__((format(printf, 5, 0)));
-static void append(LogRecord *r, size_t room, JournalValue *ret, const char *key,
+static void append(LogRecord *r, size_t reserve, JournalValue *ret, const char *key,
                    const char *format, va_list ap)
 {
-    if (journal_append(r->data, &r->size, room, key, ret, format, ap) < 0)
-        r->cut = true;
-    else if (ret->cut)
+    const size_t begin = r->size;
+    va_list again;
+    int result;
+
+    va_copy(again, ap);
+    result = journal_append(record_data(r), &r->size, r->room - reserve, key, ret, format, ap);
+    if ((result < 0 || ret->cut) && r->room < LOG_RECORD_MAX) {
+        r->size = begin;
+        make_room(r, reserve + strlen(key) + FRAME_MAX + (result < 0 ? 0 : ret->whole));
+        result =
+            journal_append(record_data(r), &r->size, r->room - reserve, key, ret, format, again);
+    }
+    va_end(again);
+    if (result < 0 || ret->cut)
         r->cut = true;
 }
 
-void log_record_begin(LogRecord *r, int priority, LogMessage message)
+static void begin(LogRecord *r, int priority, LogMessage message, bool wanted)
 {
     r->priority = priority;
     r->message = message;
     r->size = 0;
     r->cut = false;
-    if (!is_wanted(priority))
+    r->grown = NULL;
+    r->room = sizeof(r->first);
+    r->wanted = wanted;
+    if (!wanted)
         return;
     log_record_field(r, "PRIORITY", "%d", priority);
     log_record_field(r, "SYSLOG_IDENTIFIER", "%s", logger.identifier);
@@ -172,24 +213,34 @@ void log_record_begin(LogRecord *r, int priority, LogMessage message)
         log_record_field(r, "MESSAGE_ID", "%s", log_message_id(message));
 }
 
+void log_record_begin(LogRecord *r, int priority, LogMessage message)
+{
+    begin(r, priority, message, is_wanted(priority));
+}
+
+void log_record_begin_always(LogRecord *r, int priority, LogMessage message)
+{
+    begin(r, priority, message, true);
+}
+
 void log_record_field(LogRecord *r, const char *key, const char *format, ...)
 {
     JournalValue value;
     va_list ap;
 
-    if (!is_wanted(r->priority))
+    if (!r->wanted)
         return;
     va_start(ap, format);
-    append(r, LOG_RECORD_MAX - MESSAGE_RESERVE, &value, key, format, ap);
+    append(r, MESSAGE_RESERVE, &value, key, format, ap);
     va_end(ap);
 }
 
 /* Sends a record whose text is the given value; -EAGAIN: cannot be sent now. */
-static int deliver(const LogRecord *r, const JournalValue *text)
+static int deliver(LogRecord *r, const JournalValue *text)
 {
     if (logger.fd >= 0)
-        return send_now(r->data, r->size);
-    return stderr_write(logger.identifier, logger.pool, r->data + text->offset, text->size);
+        return send_now(record_data(r), r->size);
+    return stderr_write(logger.identifier, logger.pool, record_data(r) + text->offset, text->size);
 }
 
 static int deliver_text(int priority, LogMessage message, const char *format, ...) _printf_(3, 4);
@@ -201,7 +252,7 @@ static int deliver_text(int priority, LogMessage message, const char *format, ..
 
     log_record_begin(&r, priority, message);
     va_start(ap, format);
-    append(&r, LOG_RECORD_MAX, &text, "MESSAGE", format, ap);
+    append(&r, 0, &text, "MESSAGE", format, ap);
     va_end(ap);
     return deliver(&r, &text);
 }
@@ -248,7 +299,7 @@ bool log_flush(void)
 }
 
 /* In order: first what waits, then this one; if it cannot be sent it waits too, or is dropped. */
-static void submit(const LogRecord *r, const JournalValue *text)
+static void submit(LogRecord *r, const JournalValue *text)
 {
     int result;
 
@@ -258,7 +309,7 @@ static void submit(const LogRecord *r, const JournalValue *text)
     } else {
         result = log_flush() ? -EAGAIN : deliver(r, text);
         if (result == -EAGAIN)
-            result = ring_push(&logger.ring, r->data, r->size);
+            result = ring_push(&logger.ring, record_data(r), r->size);
     }
     if (result < 0)
         logger.dropped++;
@@ -271,10 +322,11 @@ static void send_text(LogRecord *r, const char *format, va_list ap)
     JournalValue text = {0};
     int saved = errno;
 
-    if (!is_wanted(r->priority))
+    if (!r->wanted)
         return;
-    append(r, LOG_RECORD_MAX, &text, "MESSAGE", format, ap);
+    append(r, 0, &text, "MESSAGE", format, ap);
     submit(r, &text);
+    free(TAKE_PTR(r->grown));
     errno = saved;
 }
 

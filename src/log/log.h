@@ -17,7 +17,12 @@
 
 #include <syslog.h> /* LOG_ERR … LOG_DEBUG */
 
-#define LOG_RECORD_MAX 16384 /* bytes of one record; longer values are cut and end in "…" */
+#define LOG_RECORD_MAX                                                                             \
+    (1024 * 1024) /* bytes of one record; longer values are cut and end in "…"                   \
+                   */
+
+/* Most records need no more; what does grows on the heap. */
+#define LOG_RECORD_FIRST 8192
 
 typedef struct LogOptions {
     const char *identifier; /* SYSLOG_IDENTIFIER=, and the prefix on stderr; borrowed */
@@ -62,16 +67,23 @@ uint64_t log_dropped(void);
 const char *log_message_id(LogMessage message);
 const char *log_message_subject(LogMessage message);
 
-/* A record under construction. Fields first, then log_record_send() with the text. */
+/* A record under construction. Fields first, then log_record_send() with the text, once: it frees
+ * what the record has grown to. */
 typedef struct LogRecord {
     int priority;
     LogMessage message;
     size_t size;
+    bool wanted; /* its priority is of those that are sent */
     bool cut;
-    char data[LOG_RECORD_MAX];
+    char *grown; /* of room bytes; NULL: it is in first */
+    size_t room;
+    char first[LOG_RECORD_FIRST];
 } LogRecord;
 
 void log_record_begin(LogRecord *r, int priority, LogMessage message);
+
+/** The same for a record that is sent whatever its priority. */
+void log_record_begin_always(LogRecord *r, int priority, LogMessage message);
 
 /** Adds KEY=value. The key is upper case and comes from us; the value may be anything, newlines and
  * control bytes too. */

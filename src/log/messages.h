@@ -35,7 +35,13 @@
     X(MANAGER_REPLACED, "fdc1731c4c68426db3754e2f2954fb84", "Manager runs another program file")   \
     X(REEXEC_REFUSED, "3b64594fdbda4f13b6b9ff0bff1f8984", "Manager was not replaced")              \
     X(PORTER_EXITED, "fcbccec6f49244d09d1e056f217ca3e7", "Porter has exited")                      \
-    X(CACHE_RENEWED, "30b1e7ac3a364c548e7ee18dc4a1fff0", "Opcode cache is begun anew")
+    X(CACHE_RENEWED, "30b1e7ac3a364c548e7ee18dc4a1fff0", "Opcode cache is begun anew")             \
+    X(SLOW_REQUEST, "fe8066a3af3342ddb2c72e5ea2d2e07a", "Slow request")                            \
+    X(ACCESS, "bd0cccaa2deb41858209c75039186bbf", "Request was answered")                          \
+    X(LOG_FILE, "f51ae83c17734a66912ab0dba2dbcf58", "File of a log cannot be used")                \
+    X(TRACE_FAILED, "b1e4f1f26ccc4203bf92a179db45f022", "Call stack could not be read")            \
+    X(WORKER_ENDED_BY_ORDER, "abd9edd2bd2e41e591b56ae12ecef088",                                   \
+      "Worker was ended by an administrator")
 
 typedef enum LogMessage {
     LOG_MESSAGE_NONE = 0,

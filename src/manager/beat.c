@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "log/log.h"
+#include "manager/logfile.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -61,7 +62,7 @@ static int on_beat(sd_event_source *source, uint64_t usec, void *userdata)
     Manager *m = userdata;
     uint64_t now_usec = clock_monotonic_usec();
     uint64_t passed_usec = now_usec - m->beat_at_usec;
-    uint64_t done;
+    uint64_t done, wait_usec;
     ScaleCounts c;
 
     m->scale_wanted = true;
@@ -71,10 +72,12 @@ static int on_beat(sd_event_source *source, uint64_t usec, void *userdata)
     porter_count(m);
     extend_timeout(m);
     scale_count(m, &c);
+    figures_note_queue(m, now_usec, &wait_usec);
+    logfiles_look(m, now_usec);
     done = m->requests - m->requests_beat;
     if (passed_usec > 0)
         m->requests_per_ksec = done * 1000 * USEC_PER_SEC / passed_usec;
-    m->beat_usec = done > 0 || c.active > 0 || m->state != MANAGER_READY || scale_status_is_open(m)
+    m->beat_usec = done > 0 || c.active > 0 || m->state != MANAGER_READY
                        ? BEAT_MIN_USEC
                        : MIN(m->beat_usec * 2, BEAT_MAX_USEC);
     m->requests_beat = m->requests;

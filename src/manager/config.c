@@ -3,6 +3,7 @@
 #include "link/spec.h"
 #include "log/log.h"
 #include "manager/environment.h"
+#include "manager/logfile.h"
 #include "manager/lookup.h"
 #include "unit/wants.h"
 
@@ -51,6 +52,7 @@ PoolSetup *pool_setup_unref(PoolSetup *s)
     pool_config_free(s->config);
     pool_ids_done(&s->ids);
     buffer_done(&s->spec);
+    logfiles_setup_done(s);
     free(s);
     return NULL;
 }
@@ -145,6 +147,8 @@ static int load(Manager *m, PoolSetup *s, ConfigIssues *issues)
     k = check_limits(m, s->config, issues);
     r = r < 0 ? r : k;
     k = check_chroot(m, s->config, issues);
+    r = r < 0 ? r : k;
+    k = logfiles_open(s, issues);
     return r < 0 ? r : k;
 }
 

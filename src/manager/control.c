@@ -3,6 +3,7 @@
 #include "base/fd.h"
 #include "log/log.h"
 #include "manager/ancestry.h"
+#include "manager/control_private.h"
 #include "manager/manager.h"
 
 #include <errno.h>
@@ -32,7 +33,7 @@ static void peer_free(ControlPeer *peer)
 }
 
 /* A peer that does not read its replies loses them: nobody holds up the manager. */
-static void peer_reply(ControlPeer *peer, int result, const char *text, int fd)
+void control_peer_reply(ControlPeer *peer, int result, const char *text, int fd)
 {
     /* One that is older than we are knows its own version only; the reply has been the same in all.
      */
@@ -62,7 +63,7 @@ static void peer_reply(ControlPeer *peer, int result, const char *text, int fd)
 static void peer_reply_waiting(ControlPeer *peer, int result, const char *text)
 {
     peer->waits_for = 0;
-    peer_reply(peer, result, text ? text : "", -1);
+    control_peer_reply(peer, result, text ? text : "", -1);
 }
 
 void control_reply_reload(Manager *m, unsigned number, int result, const char *text)
@@ -91,7 +92,7 @@ static void peer_status(ControlPeer *peer)
 {
     _cleanup_fd_ int fd = snapshot_make(peer->manager);
 
-    peer_reply(peer, MIN(fd, 0), fd < 0 ? strerror(-fd) : "", fd);
+    control_peer_reply(peer, MIN(fd, 0), fd < 0 ? strerror(-fd) : "", fd);
 }
 
 static void ask_reload(ControlPeer *peer, const ControlRequest *request)
@@ -121,13 +122,18 @@ static const struct {
     {CONTROL_DRAIN, POOL_EVENT_DRAIN, ask_drain},
 };
 
+static void peer_forbid(ControlPeer *peer)
+{
+    control_peer_reply(peer, -EPERM, "only root and the manager's user may do that", -1);
+}
+
 static void peer_deny(ControlPeer *peer)
 {
     ManagerState state = peer->manager->state;
     char text[64];
 
     snprintf(text, sizeof(text), "the pool is %s", manager_state_to_string(state));
-    peer_reply(peer, state >= MANAGER_STOPPING ? -ESHUTDOWN : -EBUSY, text, -1);
+    control_peer_reply(peer, state >= MANAGER_STOPPING ? -ESHUTDOWN : -EBUSY, text, -1);
 }
 
 static void peer_request(ControlPeer *peer, const ControlRequest *request)
@@ -136,11 +142,17 @@ static void peer_request(ControlPeer *peer, const ControlRequest *request)
         peer_status(peer);
         return;
     }
+    if (!peer->may_change && control_is_order(request->verb)) {
+        peer_forbid(peer);
+        return;
+    }
+    if (control_order(peer, request))
+        return;
     for (size_t i = 0; i < ARRAY_SIZE(changes); i++) {
         if (changes[i].verb != request->verb)
             continue;
         if (!peer->may_change)
-            peer_reply(peer, -EPERM, "only root and the manager's user may do that", -1);
+            peer_forbid(peer);
         else if (manager_would(peer->manager, changes[i].event) == POOL_ACTION_DENY)
             peer_deny(peer);
         else {
@@ -149,7 +161,7 @@ static void peer_request(ControlPeer *peer, const ControlRequest *request)
         }
         return;
     }
-    peer_reply(peer, -EOPNOTSUPP, "the manager does not know this request", -1);
+    control_peer_reply(peer, -EOPNOTSUPP, "the manager does not know this request", -1);
 }
 
 /* Managers and tools of different builds meet at an upgrade: what is there of a request counts, and
@@ -167,12 +179,12 @@ static int on_peer(sd_event_source *source, int fd, uint32_t events, void *userd
         return 0;
     }
     if (n < (ssize_t)REQUEST_MIN_SIZE) {
-        peer_reply(peer, -EBADMSG, "this is not a request that the manager knows", -1);
+        control_peer_reply(peer, -EBADMSG, "this is not a request that the manager knows", -1);
         return 0;
     }
     peer->version = request.version;
     if (peer->waits_for != 0)
-        peer_reply(peer, -EBUSY, "an answer is still to come", -1);
+        control_peer_reply(peer, -EBUSY, "an answer is still to come", -1);
     else
         peer_request(peer, &request);
     return 0;

@@ -32,6 +32,7 @@ Generation *generation_free(Generation *g)
         g->manager->current = NULL;
     if (g->manager->coming == g)
         g->manager->coming = NULL;
+    traces_cancel(g->manager, g);
     sd_event_source_disable_unref(g->link_source);
     sd_event_source_disable_unref(g->timeout_source);
     output_close(&g->out);
@@ -267,7 +268,9 @@ static void generation_read_link(Generation *g)
         /* Of the dead it does not count. */
         if (g->template_pid > 0)
             generation_on_ready(g, &message);
-    } else if (g->state != GENERATION_LEAVING) /* it spoke before it was told to leave */
+    } else if (message.type == LINK_TRACED && traces_complete(g, message.count))
+        g->n_heard--;
+    else if (g->state != GENERATION_LEAVING) /* it spoke before it was told to leave */
         m->absurd_messages++;
 }
 
@@ -376,6 +379,7 @@ void generation_on_template_exit(Generation *g, int code, int status)
     g->template_pid = 0;
     if (g->link_source)
         generation_read_link(g);
+    traces_cancel(m, g);
     output_close(&g->out);
     output_close(&g->err);
     chroot_done(&g->changer);

@@ -63,7 +63,7 @@ static bool is_busy(Manager *m, uint64_t now_usec)
     for (Worker *w = m->workers; w; w = w->next) {
         BoardSlot slot;
 
-        if (w->phase == WORKER_DEAD || w->for_status)
+        if (w->phase == WORKER_DEAD)
             continue;
         worker_read_slot(w, now_usec, &slot);
         busy |= w->phase < WORKER_READY || slot.state == WORKER_STATE_RUNNING ||
@@ -178,6 +178,7 @@ void leaving_drain_begin(Manager *m, const char *reason)
              (unsigned long long)(l->quiet_usec % USEC_PER_SEC / (100 * USEC_PER_MSEC)));
     for (Worker *w = m->workers; w; w = w->next)
         worker_drain(w);
+    porter_drain(m);
     is_busy(m, now_usec);
     l->served = m->requests - m->pings;
     l->quiet_since_usec = now_usec;

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "log/log.h"
+#include "manager/slow.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -31,6 +32,8 @@ static void tell_stopped(const Worker *w, const BoardSlot *slot, bool ended, uin
     log_record_field(&r, "SCRIPT", "%s", slot->script);
     log_record_field(&r, "REQUEST_METHOD", "%s", slot->method);
     log_record_field(&r, "REQUEST_URI", "%s", slot->uri);
+    if (slot->request_id[0])
+        log_record_field(&r, "REQUEST_ID", "%s", slot->request_id);
     log_record_field(&r, "DURATION_USEC", "%llu", (unsigned long long)ran_usec);
     log_record_field(&r, "STEP", "%s", ended ? "end" : "stop");
     if (ended)
@@ -86,30 +89,44 @@ static bool request_goes_on(Worker *w, const BoardSlot *slot, uint64_t now_usec,
     return true;
 }
 
-/* Acts on the request of one worker. Returns when to look again: when its time will be over, of one
- * without a request that of the earliest that it may begin. */
-static uint64_t look_at_request(Worker *w, uint64_t now_usec)
+/* Returns when to look again: when its time will be over, of one without a request that of the
+ * earliest that it may begin. */
+static uint64_t look_at_end(Worker *w, const BoardSlot *slot, uint64_t now_usec)
 {
     const PoolConfig *c = w->generation->config;
     uint64_t timeout_usec = c->request_terminate_timeout_usec, next_usec, started_usec;
-    BoardSlot slot;
 
-    if (timeout_usec == 0 || w->for_status || !is_alive(w))
+    if (timeout_usec == 0)
         return USEC_INFINITY;
-    if (w->pid <= 0)
-        return now_usec + timeout_usec;
-    worker_read_slot(w, now_usec, &slot);
-    if (request_goes_on(w, &slot, now_usec, &next_usec))
+    if (request_goes_on(w, slot, now_usec, &next_usec))
         return next_usec == USEC_INFINITY ? next_usec : MIN(next_usec, now_usec + timeout_usec);
-    if (slot.state != WORKER_STATE_RUNNING &&
-        !(slot.state == WORKER_STATE_FINISHING && c->request_terminate_timeout_track_finished))
+    if (slot->state != WORKER_STATE_RUNNING &&
+        !(slot->state == WORKER_STATE_FINISHING && c->request_terminate_timeout_track_finished))
         return now_usec + timeout_usec;
-    started_usec = MAX(slot.request_started_usec, w->started_usec);
+    started_usec = MAX(slot->request_started_usec, w->started_usec);
     if (now_usec - started_usec < timeout_usec)
         return started_usec + timeout_usec;
-    request_stop(w, &slot, now_usec);
+    request_stop(w, slot, now_usec);
     /* It may end at once, and the next one begin. */
     return now_usec + MIN(c->request_terminate_grace_usec, timeout_usec);
+}
+
+/* Acts on the request of one worker; when to look again. */
+static uint64_t look_at_request(Worker *w, uint64_t now_usec)
+{
+    const PoolConfig *c = w->generation->config;
+    uint64_t end_usec = c->request_terminate_timeout_usec, slow_usec = c->slowlog_timeout_usec;
+    BoardSlot slot;
+
+    if ((end_usec == 0 && slow_usec == 0) || !is_alive(w))
+        return USEC_INFINITY;
+    if (w->pid <= 0)
+        return now_usec +
+               MIN(end_usec > 0 ? end_usec : slow_usec, slow_usec > 0 ? slow_usec : end_usec);
+    worker_read_slot(w, now_usec, &slot);
+    slow_usec = slow_look(w, &slot, now_usec);
+    end_usec = look_at_end(w, &slot, now_usec);
+    return MIN(slow_usec, end_usec);
 }
 
 static uint64_t look_at_requests(Manager *m, uint64_t now_usec)
@@ -151,7 +168,7 @@ static bool may_leave(const Manager *m, uint64_t now_usec)
     if (m->current->link_fd < 0 || now_usec < recover_fork_after_usec(m))
         return false;
     for (const Worker *w = m->workers; w; w = w->next)
-        if (w->generation == m->current && !w->for_status &&
+        if (w->generation == m->current &&
             (w->phase == WORKER_ORDERED || w->phase == WORKER_SETTING_UP))
             return false;
     return true;
@@ -169,7 +186,7 @@ static uint64_t look_at_lifetimes(Manager *m, uint64_t now_usec)
     if (lifetime_usec == 0)
         return USEC_INFINITY;
     for (Worker *w = m->workers; w; w = w->next) {
-        if (w->generation != m->current || w->for_status)
+        if (w->generation != m->current)
             continue;
         if (w->phase == WORKER_EXPIRED)
             expired = w;

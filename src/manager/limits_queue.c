@@ -35,7 +35,7 @@ static bool is_saturated(Manager *m, uint64_t now_usec)
     for (Worker *w = m->workers; w; w = w->next) {
         BoardSlot slot;
 
-        if (w->for_status || w->pid <= 0 || w->phase == WORKER_DEAD)
+        if (w->pid <= 0 || w->phase == WORKER_DEAD)
             continue;
         worker_read_slot(w, now_usec, &slot);
         if (w->generation != m->current || !worker_phase_is_capacity(w->phase))

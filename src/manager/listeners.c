@@ -165,6 +165,11 @@ int listeners_take(Listeners *l, char **ret_reason)
     return r < 0 ? r : n;
 }
 
+bool listeners_have_status(const Listeners *l)
+{
+    return has_kind(l, LISTENER_STATUS);
+}
+
 int listeners_set_up(Listeners *l)
 {
     l->growth_fd = epoll_create1(EPOLL_CLOEXEC);
@@ -190,12 +195,12 @@ void listeners_done(Listeners *l)
     *l = (Listeners){.growth_fd = -1, .diag_fd = -1};
 }
 
-static void watch_kind(Listeners *l, ListenerKind kind, bool on)
+static void watch_all(Listeners *l, bool on)
 {
     for (size_t i = 0; i < l->n; i++) {
         struct epoll_event event = {.events = EPOLLIN | EPOLLEXCLUSIVE | EPOLLET};
 
-        if (l->items[i].kind == kind)
+        if (l->items[i].kind == LISTENER_REQUESTS)
             epoll_ctl(l->growth_fd, on ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, l->items[i].fd, &event);
     }
 }
@@ -205,29 +210,15 @@ void listeners_watch(Listeners *l, bool on)
     if (l->watching == on)
         return;
     l->watching = on;
-    watch_kind(l, LISTENER_REQUESTS, on);
-}
-
-void listeners_watch_status(Listeners *l)
-{
-    if (l->watching_status)
-        return;
-    l->watching_status = true;
-    watch_kind(l, LISTENER_STATUS, true);
+    watch_all(l, on);
 }
 
 void listeners_rearm(Listeners *l)
 {
-    const bool watched[_LISTENER_KIND_MAX] = {
-        [LISTENER_REQUESTS] = l->watching,
-        [LISTENER_STATUS] = l->watching_status,
-    };
-
-    for (int kind = 0; kind < _LISTENER_KIND_MAX; kind++)
-        if (watched[kind]) {
-            watch_kind(l, (ListenerKind)kind, false);
-            watch_kind(l, (ListenerKind)kind, true);
-        }
+    if (!l->watching)
+        return;
+    watch_all(l, false);
+    watch_all(l, true);
 }
 
 void listeners_drain(Listeners *l)
@@ -318,7 +309,7 @@ int listener_backlog(const Listeners *l, const Listener *item)
     return listener_numbers(l, item, &queued, &limit) < 0 ? -1 : (int)MIN(limit, (unsigned)INT_MAX);
 }
 
-unsigned listeners_queued_of(const Listeners *l, ListenerKind kind, unsigned guess)
+unsigned listeners_queued(const Listeners *l, unsigned guess)
 {
     unsigned sum = 0;
 
@@ -326,16 +317,11 @@ unsigned listeners_queued_of(const Listeners *l, ListenerKind kind, unsigned gue
         struct pollfd p = {.fd = l->items[i].fd, .events = POLLIN};
         unsigned queued, limit;
 
-        if (l->items[i].kind != kind)
+        if (l->items[i].kind != LISTENER_REQUESTS)
             continue;
         if (listener_numbers(l, &l->items[i], &queued, &limit) < 0)
             queued = poll(&p, 1, 0) > 0 ? guess : 0;
         sum += MIN(queued, QUEUED_MAX);
     }
     return sum;
-}
-
-unsigned listeners_queued(const Listeners *l, unsigned guess)
-{
-    return listeners_queued_of(l, LISTENER_REQUESTS, guess);
 }

@@ -11,7 +11,7 @@
 
 typedef enum ListenerKind {
     LISTENER_REQUESTS,
-    LISTENER_STATUS, /* of pm.status_listen: only the status page and the ping */
+    LISTENER_STATUS, /* of pm.status_listen: only the status page and the ping, by the porter */
     _LISTENER_KIND_MAX,
 } ListenerKind;
 
@@ -32,7 +32,7 @@ typedef struct Listeners {
     size_t n;
     int growth_fd; /* an epoll of its own: sd_event refuses EPOLLEXCLUSIVE */
     int diag_fd;   /* NETLINK_SOCK_DIAG; -1: not available */
-    bool watching, watching_status;
+    bool watching;
 } Listeners;
 
 /**
@@ -53,6 +53,9 @@ int listeners_bind(Listeners *l, const PoolConfig *c, char **ret_reason);
 /** Makes the growth epoll and the queue query. 0 or -errno. */
 int listeners_set_up(Listeners *l);
 
+/** Whether there is one of pm.status_listen. */
+bool listeners_have_status(const Listeners *l);
+
 void listeners_done(Listeners *l);
 
 /**
@@ -62,9 +65,6 @@ void listeners_done(Listeners *l);
  */
 void listeners_watch(Listeners *l, bool on);
 
-/** The same for the listeners of the status, once for all: they have no worker most of the time. */
-void listeners_watch_status(Listeners *l);
-
 /** Goes to the end of the lines again; to be called after each worker that registered. */
 void listeners_rearm(Listeners *l);
 
@@ -72,12 +72,9 @@ void listeners_rearm(Listeners *l);
 void listeners_drain(Listeners *l);
 
 /**
- * Connections that wait to be accepted, over all listeners of a kind. Where the kernel does not
+ * Connections that wait to be accepted, over all listeners of requests. Where the kernel does not
  * tell, guess when at least one waits.
  */
-unsigned listeners_queued_of(const Listeners *l, ListenerKind kind, unsigned guess);
-
-/** The same over those of requests. */
 unsigned listeners_queued(const Listeners *l, unsigned guess);
 
 /** How many connections a listener may keep waiting; -1: the kernel does not tell. */

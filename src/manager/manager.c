@@ -4,6 +4,7 @@
 #include "base/exit_status.h"
 #include "base/fd.h"
 #include "log/log.h"
+#include "manager/logfile.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -24,6 +25,8 @@ static int on_signal(sd_event_source *source, const struct signalfd_siginfo *inf
 
     if (info->ssi_signo == SIGHUP || info->ssi_signo == SIGUSR2)
         reload_ask(m);
+    else if (info->ssi_signo == SIGUSR1)
+        logfiles_reopen(m);
     else
         manager_event(m, POOL_EVENT_STOP);
     return 0;
@@ -41,13 +44,11 @@ static int on_growth(sd_event_source *source, int fd, uint32_t events, void *use
 
 static int manager_set_up_signals(Manager *m)
 {
-    static const int numbers[] = {SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR2};
+    static const int numbers[] = {SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2};
     struct sigaction ignore = {.sa_handler = SIG_IGN};
     sigset_t mask;
 
     sigaction(SIGPIPE, &ignore, NULL);
-    /* PHP-FPM opens its logs anew; rotation scripts that were made for it must do no harm. */
-    sigaction(SIGUSR1, &ignore, NULL);
     sigemptyset(&mask);
     sigaddset(&mask, SIGCHLD);
     for (size_t i = 0; i < ARRAY_SIZE(numbers); i++)
@@ -97,6 +98,8 @@ int manager_new(const ManagerOptions *options, const Privileges *privileges, Man
         .porter = PORTER_NONE,
         .control_fd = -1,
         .snapshot_fd = -1,
+        .history_fd = -1,
+        .history_read_fd = -1,
         .started_realtime_usec = clock_realtime_usec(),
         .started_usec = clock_monotonic_usec(),
     };
@@ -132,6 +135,7 @@ Manager *manager_free(Manager *m)
         return NULL;
     if (m->event)
         control_done(m);
+    traces_cancel(m, NULL);
     while (m->workers)
         worker_free(m->workers);
     while (m->generations)
@@ -151,6 +155,8 @@ Manager *manager_free(Manager *m)
     sd_event_source_disable_unref(m->growth_source);
     listeners_done(&m->listeners);
     fd_close(m->snapshot_fd);
+    fd_close(m->history_fd);
+    fd_close(m->history_read_fd);
     notifier_done(&m->notifier);
     sd_event_unref(m->event);
     free(m);
@@ -254,9 +260,10 @@ static int manager_start(Manager *m)
     if (r < 0)
         return r;
     beat_status(m);
-    if (m->restored)
+    if (m->restored) {
+        porter_renew(m);
         settle_later(m);
-    else
+    } else
         reload_ask(m);
     return 0;
 }

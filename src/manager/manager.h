@@ -18,6 +18,7 @@
 #include "manager/orphans.h"
 #include "manager/output.h"
 #include "manager/porter.h"
+#include "manager/trace.h"
 #include "pool/lifecycle.h"
 #include "pool/policy.h"
 #include "pool/queue.h"
@@ -64,7 +65,8 @@ typedef struct PoolSetup {
     PoolConfig *config;
     PoolIds ids;
     PolicyLimits limits;
-    Buffer spec; /* the part of link/spec.h that templates get from it */
+    Buffer spec;              /* the part of link/spec.h that templates get from it */
+    struct SetupFiles *files; /* of manager/logfile.c; NULL: none */
 } PoolSetup;
 
 /* A template and its workers. Event callbacks note what happens (reason, template_pid, dead
@@ -85,8 +87,10 @@ struct Generation {
     uint64_t started_usec;
     unsigned n_workers;
     unsigned n_first, n_refills; /* workers to begin with, how often some were missing */
-    unsigned n_heard;            /* messages of its template */
-    unsigned n_unloaded;         /* extensions that could not be loaded */
+    unsigned n_heard;            /* messages of its template that nobody asked for */
+    unsigned n_traces;           /* call stacks that its template has not answered yet */
+    bool trace_failure_told;
+    unsigned n_unloaded; /* extensions that could not be loaded */
     char version[64];
     char reason[LINK_TEXT_SIZE]; /* why it cannot serve; "" while it can */
 };
@@ -96,7 +100,6 @@ struct Worker {
     Generation *generation;
     Worker *prev, *next; /* in order of registration: the latest last */
     WorkerPhase phase;
-    bool for_status; /* serves pm.status_listen; not counted among the workers of the pool */
     unsigned slot_number;
     unsigned n_absurd; /* messages that make no sense */
     pid_t pid;
@@ -105,6 +108,7 @@ struct Worker {
     const volatile BoardSlot *slot;
     int slot_fd; /* of its page, to map it again after a re-exec */
     Output out, err;
+    uint64_t mark_key; /* of its marks in out and err; 0: it makes none */
     uint64_t started_usec;
     uint64_t retire_at_usec;  /* pm.max_lifetime; USEC_INFINITY: never */
     unsigned leaving;         /* LinkLeaving that it announced; 0: none */
@@ -114,9 +118,10 @@ struct Worker {
     BoardSlot counted;          /* its counters as far as they are in the sums of the manager */
     uint64_t asked_second_usec; /* begin of the second in which n_asked counts its messages */
     unsigned n_asked;
-    /* Of a worker for the status: when it was last seen to get on, and by what. */
-    uint64_t progress_usec;
-    uint64_t progress_requests;
+    uint64_t slow_request_usec; /* begin of the request that was recorded as slow; 0: none */
+    uint64_t cpu_usec;          /* seen so far, and in the sum of the manager */
+    uint64_t cpu_base_usec, cpu_base_at_usec; /* from where its share is reckoned */
+    uint64_t cpu_permille;
     sd_event_source *end_source; /* its time to leave runs */
     bool ended;                  /* by us, on purpose */
 };
@@ -163,6 +168,7 @@ struct Manager {
     Porter porter;
     Recovery recovery;         /* what has died lately, and what follows */
     QueueClock queue_clock;    /* how long the oldest connection has been waiting */
+    QueueClock wait_clock;     /* the same for people, always and seldom */
     struct Limits *limits;     /* of manager/limits.c */
     struct Attempts *attempts; /* of manager/attempts.c */
     struct Reexec *reexec;     /* of manager/reexec.c; NULL: none under way */
@@ -205,6 +211,21 @@ struct Manager {
     unsigned active_max, queued_max;
     char status_text[256];
     char note[160]; /* stands before the STATUS line until the next reload, "" for none */
+
+    uint64_t answered, crashed_requests, slow_requests;
+    uint64_t outcomes[_BOARD_OUTCOME_MAX];
+    uint64_t bytes_in, bytes_out;
+    uint64_t latency[BOARD_LATENCY_BUCKETS];
+    uint64_t latency_sum_usec;
+    uint64_t worker_records_dropped;
+    uint64_t cpu_usec; /* of all workers, as far as it was looked at */
+    uint64_t queue_wait_max_usec;
+
+    uint64_t logfiles_looked_usec; /* of manager/logfile.c */
+    struct Traces *traces;         /* of manager/trace.c; NULL: none yet */
+    uint32_t last_trace;           /* number of the last order to a template */
+    int history_fd;                /* of status/history.h, for the porter, -1: none */
+    int history_read_fd;           /* the same for those who show a status page */
 
     int snapshot_fd; /* for workers that ask, -1: none yet */
     uint64_t snapshot_made_usec;
@@ -303,9 +324,6 @@ Generation *generation_free(Generation *g);
  * value. */
 unsigned workers_order(Generation *g, unsigned n);
 
-/** Orders one for the listeners of the status. */
-void workers_order_status(Generation *g);
-
 /* What comes with an event of a worker, as far as it has it. */
 typedef struct WorkerNews {
     const LinkMessage *message;
@@ -329,6 +347,9 @@ void worker_on_absurd(Worker *w);
 
 /** Makes one of the generation, still without descriptors. 0 or -errno. */
 int worker_add(Generation *g, Worker **ret);
+
+/** Tells out and err whose they are. */
+void worker_identify_output(Worker *w);
 
 /**
  * One of an earlier program, calloc'ed, with its plain fields and descriptors: links it as the
@@ -378,8 +399,21 @@ void worker_drain(Worker *w);
 Worker *worker_find(Manager *m, pid_t pid);
 Worker *worker_free(Worker *w);
 
+/* ---- figures.c: what workers count and take ---- */
+
 /** The checked copy of the slot; what a dead or absurd page would say is replaced by zeros. */
 void worker_read_slot(Worker *w, uint64_t now_usec, BoardSlot *ret);
+
+/** Takes its CPU time into account. */
+void worker_look_at_cpu(Worker *w, uint64_t now_usec);
+
+/** What became of the request of a worker that has ended, if it had one: it died of what it did, or
+ * we ended it, and it has answered in its last breath what it could not count any more. */
+void figures_note_crash(Worker *w, const BoardSlot *slot);
+void figures_note_ended(Worker *w, const BoardSlot *slot, uint64_t now_usec);
+
+/** How many wait in the queues of the listeners, and for how long the oldest has been, about. */
+unsigned figures_note_queue(Manager *m, uint64_t now_usec, uint64_t *ret_age_usec);
 
 /* ---- question.c ---- */
 
@@ -409,18 +443,6 @@ typedef struct ScaleCounts {
 } ScaleCounts;
 
 void scale_count(Manager *m, ScaleCounts *ret);
-
-/* ---- scale_status.c ---- */
-
-/** Orders the worker for pm.status_listen when somebody asks there, and lets it go. It comes on top
- * of pm.max_children: a pool that is full can still be asked how it fares. */
-void scale_status(Manager *m, uint64_t now_usec);
-
-/** Whether there is such a worker, which has to be looked after. */
-bool scale_status_is_open(const Manager *m);
-
-/** One of them was told to leave: it has a second, since it serves no request of the pool. */
-void scale_status_retired(Worker *w);
 
 /* ---- reload.c ---- */
 
@@ -468,6 +490,7 @@ typedef struct ControlPeer {
     uint32_t version;       /* of its last request, for the reply */
     uint32_t waits_for;     /* ControlVerb that it waits for, 0: none */
     unsigned reload_number; /* of the reload that it waits for */
+    uintptr_t trace_number; /* of the call stack that it waits for */
 } ControlPeer;
 
 int control_listen(Manager *m);

@@ -75,6 +75,8 @@ static void describe_request(LogRecord *r, const BoardSlot *slot)
     }
     if (slot->query[0])
         log_record_field(r, "QUERY", "%s", slot->query);
+    if (slot->request_id[0])
+        log_record_field(r, "REQUEST_ID", "%s", slot->request_id);
 }
 
 /* The first frames in one line: whoever reads only the message shall see where it was. */

@@ -1,5 +1,6 @@
 #include "manager/output.h"
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "manager/manager.h"
 
@@ -8,52 +9,145 @@
 #include <string.h>
 #include <unistd.h>
 
-static void output_log(const Output *o, const char *line, size_t n)
-{
-    LogRecord r;
+/* A line may wait so long in its pipe after its request has ended. */
+#define PAST_USEC (100 * USEC_PER_MSEC)
 
-    if (n > 0 && line[n - 1] == '\r')
-        n--;
-    if (n == 0)
+/* A line that asks for more would be on every terminal (ForwardToWall= of journald.conf(5)). */
+#define PRIORITY_MAX LOG_CRIT
+
+/* ---- one line ---- */
+
+/* The request that the worker says it runs, or ran a moment ago. */
+static void add_present_request(const Output *o, LogRecord *r)
+{
+    uint64_t now_usec = clock_monotonic_usec();
+    BoardSlot slot;
+
+    if (!o->slot || board_read(o->slot, now_usec, &slot) == -EBADMSG || slot.requests == 0)
         return;
-    log_record_begin(&r, o->priority, o->message);
+    if (slot.state != WORKER_STATE_RUNNING && slot.state != WORKER_STATE_FINISHING &&
+        now_usec - slot.last_active_usec > PAST_USEC)
+        return;
+    log_record_field(r, "REQUEST_ID", "%s", slot.request_id);
+    log_record_field(r, "REQUEST_URI", "%s", slot.uri);
+}
+
+static void add_fields(const Output *o, LogRecord *r)
+{
     if (o->pid > 0)
-        log_record_field(&r,
+        log_record_field(r,
                          o->message == LOG_MESSAGE_WORKER_OUTPUT     ? "WORKER_PID"
                          : o->message == LOG_MESSAGE_TEMPLATE_OUTPUT ? "TEMPLATE_PID"
                                                                      : "PORTER_PID",
                          "%d", (int)o->pid);
-    log_record_field(&r, "GENERATION", "%u", o->generation);
-    log_record_field(&r, "STREAM", "%s", o->stream);
+    log_record_field(r, "GENERATION", "%u", o->generation);
+    log_record_field(r, "STREAM", "%s", o->stream);
+    if (o->request_id) {
+        log_record_field(r, "REQUEST_ID", "%s", o->request_id);
+        log_record_field(r, "REQUEST_URI", "%s", o->request_uri);
+    } else
+        add_present_request(o, r);
+}
+
+/* The level in front of a line ("<3>"), which is taken from it; -1: there is none. */
+static int take_level(char **line, size_t *n)
+{
+    int level;
+
+    if (*n < 3 || (*line)[0] != '<' || (*line)[1] < '0' || (*line)[1] > '7' || (*line)[2] != '>')
+        return -1;
+    level = (*line)[1] - '0';
+    *line += 3;
+    *n -= 3;
+    return MAX(level, PRIORITY_MAX);
+}
+
+/* The line may be changed. */
+static void output_log(const Output *o, char *line, size_t n)
+{
+    LogRecord r;
+    int level;
+
+    if (n > 0 && line[n - 1] == '\r')
+        n--;
+    level = take_level(&line, &n);
+    if (n == 0)
+        return;
+    for (char *p; (p = memchr(line, 0, n));)
+        *p = '?';
+    /* log_level is for lines that say how important they are. */
+    if (level >= 0)
+        log_record_begin(&r, level, o->message);
+    else
+        log_record_begin_always(&r, o->priority, o->message);
+    add_fields(o, &r);
     log_record_send(&r, "%.*s", (int)n, line);
 }
 
+/* ---- marks ---- */
+
+static void forget_request(Output *o)
+{
+    free(TAKE_PTR(o->request_id));
+    free(TAKE_PTR(o->request_uri));
+}
+
+static void take_line(Output *o, char *line, size_t n)
+{
+    const char *id, *uri;
+    size_t id_size, uri_size;
+    size_t end = o->has_marks ? mark_find(o->mark, line, n, &id, &id_size, &uri, &uri_size) : n;
+
+    if (end == n) {
+        output_log(o, line, n);
+        return;
+    }
+    if (end > 0)
+        output_log(o, line, end);
+    forget_request(o);
+    if (!id)
+        return;
+    o->request_id = strndup(id, MIN(id_size, (size_t)MARK_ID_MAX));
+    o->request_uri = strndup(uri, MIN(uri_size, (size_t)MARK_URI_MAX));
+    if (!o->request_id || !o->request_uri)
+        forget_request(o);
+}
+
+/* ---- from bytes to lines ---- */
+
+/* The open line is as long as a line may be: what of it is no mark becomes a record. */
+static void take_open_line(Output *o)
+{
+    size_t end = o->has_marks ? mark_find_begun(o->mark, o->line.data, o->line.size) : o->line.size;
+
+    output_log(o, o->line.data, end);
+    memmove(o->line.data, o->line.data + end, o->line.size - end);
+    o->line.size -= end;
+}
+
 /* Appends to the open line and logs each complete one. */
-static void output_take(Output *o, const char *data, size_t n)
+static void output_take(Output *o, char *data, size_t n)
 {
     while (n > 0) {
-        const char *newline = memchr(data, '\n', n);
+        char *newline = memchr(data, '\n', n);
         size_t piece = newline ? (size_t)(newline - data) : n;
-        size_t room = OUTPUT_LINE_MAX - o->size;
 
-        if (o->size == 0 && newline && piece <= OUTPUT_LINE_MAX)
-            output_log(o, data, piece);
+        if (o->line.size == 0 && newline)
+            take_line(o, data, piece);
         else {
-            if (!o->line)
-                o->line = malloc(OUTPUT_LINE_MAX);
-            if (!o->line)
-                return;
-            if (piece > room) {
+            if (piece > OUTPUT_LINE_MAX - o->line.size) {
                 newline = NULL;
-                piece = room;
+                piece = OUTPUT_LINE_MAX - o->line.size;
             }
-            memcpy(o->line + o->size, data, piece);
-            o->size += piece;
-            if (newline || o->size == OUTPUT_LINE_MAX) {
-                output_log(o, o->line, o->size);
-                o->size = 0;
-                free(TAKE_PTR(o->line));
+            if (buffer_append(&o->line, data, piece) < 0) {
+                buffer_done(&o->line); /* without memory the line is lost */
+                return;
             }
+            if (newline) {
+                take_line(o, o->line.data, o->line.size);
+                buffer_done(&o->line);
+            } else if (o->line.size == OUTPUT_LINE_MAX)
+                take_open_line(o);
         }
         data += piece + (newline ? 1 : 0);
         n -= piece + (newline ? 1 : 0);
@@ -119,12 +213,21 @@ int output_open(Output *o, sd_event *event, const char *stream, LogMessage messa
     return 0;
 }
 
+void output_identify(Output *o, pid_t pid, uint64_t key, const volatile BoardSlot *slot)
+{
+    o->pid = pid;
+    o->has_marks = key != 0;
+    mark_prefix(key, o->mark);
+    o->slot = slot;
+}
+
 void output_flush(Output *o)
 {
-    if (o->size > 0)
-        output_log(o, o->line, o->size);
-    free(TAKE_PTR(o->line));
-    o->size = 0;
+    size_t end = o->has_marks ? mark_find_begun(o->mark, o->line.data, o->line.size) : o->line.size;
+
+    if (end > 0)
+        output_log(o, o->line.data, end);
+    buffer_done(&o->line);
 }
 
 void output_close(Output *o)
@@ -140,6 +243,8 @@ void output_close(Output *o)
             output_take(o, data, (size_t)n);
         }
     output_flush(o);
+    forget_request(o);
+    o->slot = NULL;
     o->source = sd_event_source_disable_unref(o->source);
     o->fd = fd_close(o->fd);
 }

@@ -42,6 +42,7 @@ static int on_pause_over(sd_event_source *source, uint64_t usec, void *userdata)
 
     if (m->porter.pid == 0 && !m->porter.left)
         sd_event_source_set_enabled(m->porter.park_source, SD_EVENT_ON);
+    settle_later(m);
     return 0;
 }
 
@@ -69,6 +70,20 @@ static bool start_if_needed(Manager *m)
         return true;
     pause_start(m);
     return false;
+}
+
+void porter_look(Manager *m)
+{
+    if (m->porter.pid == 0 && listeners_have_status(&m->listeners) && porter_may_start(m))
+        start_if_needed(m);
+}
+
+void porter_drain(Manager *m)
+{
+    LinkMessage drain = {.type = LINK_DRAIN};
+
+    if (m->porter.link_fd >= 0)
+        link_send(m->porter.link_fd, &drain, NULL, 0);
 }
 
 static int on_park(sd_event_source *source, int fd, uint32_t events, void *userdata)

@@ -1,9 +1,11 @@
 #pragma once
 
 /*
- * The manager's side of the porter: the process that holds connections which nobody serves. At most
- * one per pool, started when the first connection is parked or refused; it outlives generations and
- * re-exec. The manager owns the two sockets between workers and porter and never reads from them.
+ * The manager's side of the porter: the process that holds connections which nobody serves, and
+ * answers on the sockets of pm.status_listen. At most one per pool, started when the first
+ * connection is parked or refused, or with the pool when it has such a socket; it outlives
+ * generations and re-exec. The manager owns the two sockets between workers and porter and never
+ * reads from them.
  */
 
 #include "board/slot.h"
@@ -32,6 +34,8 @@ typedef struct Porter {
     uint64_t identity;                       /* of what it was started with, see porter_renew() */
     uint64_t shed_counted, accepted_counted; /* already in the sums of the manager */
     uint64_t started_usec, start_after_usec, pause_usec;
+    uint64_t asked_second_usec; /* begin of the second in which n_asked counts its questions */
+    unsigned n_asked;
 } Porter;
 
 /** Nothing is open. */
@@ -55,9 +59,15 @@ bool porter_on_exit(Manager *m, pid_t pid, int code, int status);
 /** Lets it take n connections from the listeners and answer 503; starts it if need be. */
 void porter_shed(Manager *m, unsigned n);
 
+/** Starts it where somebody may ask for the status, if none runs. */
+void porter_look(Manager *m);
+
+/** Its pings are answered 503 from now on. */
+void porter_drain(Manager *m);
+
 /** A generation has begun to serve, or another program file runs: a porter that runs with another
- * user, groups, listen.allowed_clients, log_level or program file gives its connections to one that
- * has those of now. */
+ * user, groups, listen.allowed_clients, log_level, paths of the status or program file gives its
+ * connections to one that has those of now. */
 void porter_renew(Manager *m);
 
 /** Tells it to leave: what has bytes goes to the workers, the rest is closed. Ends it after a
@@ -77,8 +87,19 @@ int porter_start(Manager *m);
 /** A number that differs when it would be started with something else. */
 uint64_t porter_identity(const Manager *m, const PoolSetup *s);
 
+/** Whether there is a generation whose user it could have. */
+bool porter_may_start(const Manager *m);
+
 int porter_watch_link(Manager *m);
 void porter_close_link(Porter *p);
 
 /** Closes all that belongs to one process. */
 void porter_forget(Porter *p);
+
+/* ---- question.c ---- */
+
+/** Whether one more question of it is answered: not when it asks far too often. */
+bool porter_may_speak(Porter *p);
+
+/** It asks for the state of the pool. */
+void porter_answer(Manager *m);

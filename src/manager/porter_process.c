@@ -4,6 +4,7 @@
 #include "base/fd.h"
 #include "log/log.h"
 #include "manager/spawn.h"
+#include "status/history.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -31,6 +32,13 @@ static void mix(uint64_t *hash, const void *data, size_t n)
         *hash = (*hash ^ p[i]) * UINT64_C(0x100000001b3);
 }
 
+static void mix_text(uint64_t *hash, const char *text)
+{
+    if (text)
+        mix(hash, text, strlen(text));
+    mix(hash, "", 1);
+}
+
 uint64_t porter_identity(const Manager *m, const PoolSetup *s)
 {
     uint64_t hash = UINT64_C(0xcbf29ce484222325);
@@ -48,6 +56,11 @@ uint64_t porter_identity(const Manager *m, const PoolSetup *s)
         mix(&hash, &c->allowed_clients[i].n_bits, sizeof(c->allowed_clients[i].n_bits));
     }
     mix(&hash, &c->log_level, sizeof(c->log_level));
+    if (listeners_have_status(&m->listeners)) {
+        mix_text(&hash, c->status_path);
+        mix_text(&hash, c->ping_path);
+        mix_text(&hash, c->ping_response);
+    }
     spawn_porter_path(m, path, sizeof(path));
     if (stat(path, &st) == 0) {
         mix(&hash, &st.st_dev, sizeof(st.st_dev));
@@ -70,6 +83,8 @@ static int on_porter_message(sd_event_source *source, int fd, uint32_t events, v
         return 0;
     if (r == 1 && message.type == LINK_READY)
         m->porter.ready = true;
+    else if (r == 1 && message.type == LINK_STATUS && porter_may_speak(&m->porter))
+        porter_answer(m);
     else if (r == 1 || r == -EBADMSG)
         m->absurd_messages++;
     else {
@@ -106,6 +121,7 @@ void porter_forget(Porter *p)
     p->pid = 0;
     p->ready = false;
     p->shed_counted = p->accepted_counted = 0;
+    p->n_asked = 0;
 }
 
 static int open_process(Manager *m, int *link_peer, int *out, int *err)
@@ -129,6 +145,25 @@ static int open_process(Manager *m, int *link_peer, int *out, int *err)
     return r;
 }
 
+/* Where nobody asks for the status, nobody samples it. Without it there are no charts. */
+static void open_history(Manager *m)
+{
+    int fd;
+
+    if (m->history_fd >= 0 || !listeners_have_status(&m->listeners))
+        return;
+    fd = history_create();
+    if (fd >= 0)
+        m->history_fd = fd;
+    else
+        log_error("The history of the status cannot be kept, ignoring: %s", strerror(-fd));
+}
+
+bool porter_may_start(const Manager *m)
+{
+    return find_setup(m);
+}
+
 int porter_start(Manager *m)
 {
     Porter *p = &m->porter;
@@ -138,6 +173,7 @@ int porter_start(Manager *m)
 
     if (!setup)
         return -ESRCH;
+    open_history(m);
     r = open_process(m, &link_peer, &out, &err);
     if (r >= 0)
         r = spawn_porter(m, setup, link_peer, out, err);
@@ -147,6 +183,8 @@ int porter_start(Manager *m)
         return r;
     }
     p->pid = p->out.pid = p->err.pid = r;
+    if (m->state == MANAGER_DRAINING)
+        porter_drain(m);
     p->identity = porter_identity(m, setup);
     p->started_usec = clock_monotonic_usec();
     if (p->park_source)

@@ -330,6 +330,7 @@ static int execute(Manager *m)
     int r;
 
     porter_count(m);
+    traces_cancel(m, NULL);
     flush_outputs(m);
     state_fd = make_state(m);
     if (state_fd < 0)

@@ -32,7 +32,7 @@ static void sample_workers(Manager *m, uint64_t now_usec, PolicySample *s)
         BoardSlot slot;
         uint64_t unused_usec;
 
-        if (w->generation != m->current || !worker_phase_is_capacity(w->phase) || w->for_status)
+        if (w->generation != m->current || !worker_phase_is_capacity(w->phase))
             continue;
         if (w->phase != WORKER_READY) {
             s->starting++;
@@ -65,7 +65,7 @@ static void retire_unused(Manager *m, unsigned n, uint64_t now_usec)
         BoardSlot slot;
 
         before = w->prev;
-        if (w->generation != m->current || w->phase != WORKER_READY || w->for_status)
+        if (w->generation != m->current || w->phase != WORKER_READY)
             continue;
         worker_read_slot(w, now_usec, &slot);
         if (is_active(&slot))
@@ -149,7 +149,6 @@ void scale(Manager *m)
         scale_poke(m);
     look_again_at(m, d.look_again_usec);
     listeners_watch(&m->listeners, d.watch || limits_wants_watch(m));
-    scale_status(m, now_usec);
 }
 
 void scale_poke(Manager *m)
@@ -170,7 +169,7 @@ void scale_count(Manager *m, ScaleCounts *ret)
     for (Worker *w = m->workers; w; w = w->next) {
         BoardSlot slot;
 
-        if (w->phase == WORKER_DEAD || w->for_status)
+        if (w->phase == WORKER_DEAD)
             continue;
         if (!worker_phase_is_capacity(w->phase)) {
             c.draining++;

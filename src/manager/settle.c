@@ -6,7 +6,7 @@
  * Event callbacks note and never free, start or end anything that another callback may hold. This
  * step does, in an order in which each decision sees the outcome of the one before: the dead, the
  * coming generation, leaving generations, the stop, what was asked for (another program file, a
- * reload), a dead template, limits of time, scaling, the idle exit.
+ * reload), a dead template, a porter, limits of time, scaling, the idle exit.
  */
 
 static void settle_coming(Manager *m)
@@ -66,6 +66,7 @@ static int on_settle(sd_event_source *source, void *userdata)
     if (m->state == MANAGER_STOPPING || m->state == MANAGER_GONE)
         return 0;
     settle_next(m);
+    porter_look(m);
     now_usec = clock_monotonic_usec();
     limits_look(m, now_usec);
     if (m->scale_wanted)

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "log/log.h"
+#include "sandbox/sandbox.h"
 #include "status/snapshot.h"
 
 #include <errno.h>
@@ -27,13 +28,65 @@ static uint32_t first_queue_limit(const Manager *m)
     return 0;
 }
 
+/* What confines the workers, as words. */
+static void describe_sandbox(const Manager *m, const Generation *g, char *text, size_t size)
+{
+    int abi = m->moot & BOARD_MOOT_LANDLOCK ? 0 : landlock_find_abi();
+    char landlock[32] = "";
+
+    if (abi > 0)
+        snprintf(landlock, sizeof(landlock), " landlock-%d", abi);
+    snprintf(text, size, "no-new-privs capabilities%s%s seccomp%s%s%s",
+             m->moot & BOARD_MOOT_BOUNDING_SET ? "" : " bounding-set",
+             m->moot & BOARD_MOOT_SECUREBITS ? "" : " securebits", landlock,
+             g && g->setup->ids.keep ? "" : " user", g && g->config->chroot ? " chroot" : "");
+}
+
+static void snapshot_limits(const Generation *g, StatusPool *p)
+{
+    const PoolConfig *c = g->config;
+
+    p->start_servers = c->pm_start_servers;
+    p->min_spare_servers = c->pm_min_spare_servers;
+    p->max_spare_servers = c->pm_max_spare_servers;
+    p->max_spawn_rate = c->pm_max_spawn_rate;
+    p->max_requests = c->pm_max_requests;
+    p->max_memory_bytes = c->pm_max_memory_bytes;
+    p->max_lifetime_usec = c->pm_max_lifetime_usec;
+    p->process_idle_timeout_usec = c->pm_process_idle_timeout_usec;
+    p->terminate_timeout_usec = c->request_terminate_timeout_usec;
+    p->slowlog_timeout_usec = c->slowlog_timeout_usec;
+    p->read_timeout_usec = c->request_read_timeout_usec;
+    p->queue_timeout_usec = c->queue_timeout_usec;
+    p->idle_exit_usec = c->idle_exit_usec;
+    p->template_pid = (uint64_t)g->template_pid;
+    p->generation_usec = clock_realtime_usec() - (clock_monotonic_usec() - g->started_usec);
+}
+
+static void snapshot_sums(const Manager *m, StatusPool *p)
+{
+    p->slow_requests = m->slow_requests;
+    p->answered = m->answered;
+    p->crashed = m->crashed_requests;
+    p->bytes_in = m->bytes_in;
+    p->bytes_out = m->bytes_out;
+    p->latency_sum_usec = m->latency_sum_usec;
+    p->cpu_usec = m->cpu_usec;
+    p->queue_wait_max_usec = m->queue_wait_max_usec;
+    memcpy(p->outcomes, m->outcomes, sizeof(p->outcomes));
+    memcpy(p->latency, m->latency, sizeof(p->latency));
+}
+
 static void snapshot_pool(Manager *m, StatusPool *p)
 {
     const Generation *g = m->current ? m->current : m->generations;
     unsigned parked = porter_count(m);
+    uint64_t wait_usec;
+    unsigned queued;
     ScaleCounts c;
 
     scale_count(m, &c);
+    queued = figures_note_queue(m, clock_monotonic_usec(), &wait_usec);
     *p = (StatusPool){
         .version = STATUS_VERSION,
         .size = sizeof(StatusPool),
@@ -48,7 +101,8 @@ static void snapshot_pool(Manager *m, StatusPool *p)
         .draining = c.draining,
         .active_max = m->active_max,
         .moot = m->moot,
-        .queued = listeners_queued_of(&m->listeners, LISTENER_REQUESTS, 1),
+        .queued = queued,
+        .queue_wait_usec = wait_usec,
         .queued_max = m->queued_max,
         .started_usec = m->started_realtime_usec,
         .uptime_usec = clock_monotonic_usec() - m->started_usec,
@@ -59,7 +113,7 @@ static void snapshot_pool(Manager *m, StatusPool *p)
         .limit_reached = m->limit_reached,
         .protocol_errors = m->protocol_errors,
         .absurd_messages = m->absurd_messages,
-        .records_dropped = log_dropped(),
+        .records_dropped = log_dropped() + m->worker_records_dropped,
         .queue_limit = first_queue_limit(m),
         .parked = parked,
         .abandoned = m->abandoned,
@@ -70,7 +124,13 @@ static void snapshot_pool(Manager *m, StatusPool *p)
         .reloads = m->reloads,
         .reloads_refused = m->reloads_refused,
         .emergency_restarts = m->emergency_restarts,
+        .porter_pid = (uint64_t)m->porter.pid,
     };
+    snapshot_sums(m, p);
+    if (g)
+        snapshot_limits(g, p);
+    describe_sandbox(m, g, p->sandbox, sizeof(p->sandbox));
+    COPY(p->request_user, g ? g->setup->ids.user_name : NULL);
     COPY(p->name, m->options.pool);
     COPY(p->runtime, g ? g->config->runtime : NULL);
     COPY(p->runtime_version, g ? g->version : NULL);
@@ -90,32 +150,50 @@ static void snapshot_worker(Worker *w, uint64_t now_usec, StatusWorker *ret)
     };
     ret->started_usec = clock_realtime_usec() - ret->age_usec;
     worker_read_slot(w, now_usec, board);
+    worker_look_at_cpu(w, now_usec);
+    board->cpu_total_usec = w->cpu_usec;
+    board->cpu_permille = w->cpu_permille;
     if (!worker_phase_is_capacity(w->phase) && board->state == WORKER_STATE_IDLE)
         board->state = WORKER_STATE_DRAINING;
     if (board->state == WORKER_STATE_RUNNING || board->state == WORKER_STATE_FINISHING)
         ret->request_age_usec = now_usec - MIN(board->request_started_usec, now_usec);
 }
 
+/* Of the present generation's cache whoever has seen it last knows most. */
+static void take_worker(const Manager *m, const Worker *w, const StatusWorker *worker,
+                        StatusPool *p)
+{
+    const BoardOpcache *o = &worker->board.opcache;
+
+    p->resident_bytes += worker->board.resident_bytes;
+    if (w->generation == m->current && o->seen_usec > p->opcache.seen_usec)
+        p->opcache = *o;
+}
+
 int snapshot_make(Manager *m)
 {
     uint64_t now_usec = clock_monotonic_usec();
     _cleanup_buffer_ Buffer b = {0};
-    StatusPool pool;
+    StatusPool pool = {0};
+    const StatusWorker *workers;
     StatusWorker worker;
     int r;
 
-    beat_status(m);
-    snapshot_pool(m, &pool);
-    for (const Worker *w = m->workers; w; w = w->next)
-        pool.n_workers += !w->for_status;
+    /* The sums of the pool come from the slots: first the workers, then what is above them. */
     r = buffer_append(&b, &pool, sizeof(pool));
     for (Worker *w = m->workers; w && r == 0; w = w->next) {
-        if (w->for_status)
-            continue;
         snapshot_worker(w, now_usec, &worker);
         r = buffer_append(&b, &worker, sizeof(worker));
     }
-    return r < 0 ? r : fd_make_sealed("fpmd-status", b.data, b.size);
+    if (r < 0)
+        return r;
+    beat_status(m);
+    snapshot_pool(m, &pool);
+    workers = (const void *)(b.data + sizeof(pool));
+    for (const Worker *w = m->workers; w; w = w->next)
+        take_worker(m, w, &workers[pool.n_workers++], &pool);
+    memcpy(b.data, &pool, sizeof(pool));
+    return fd_make_sealed("fpmd-status", b.data, b.size);
 }
 
 int snapshot_share(Manager *m)

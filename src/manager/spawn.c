@@ -4,6 +4,7 @@
 #include "base/fd.h"
 #include "link/spec.h"
 #include "log/log.h"
+#include "manager/logfile.h"
 #include "manager/spawn.h"
 #include "sandbox/sandbox.h"
 
@@ -28,8 +29,9 @@ typedef struct Heritage {
     Confinement confinement;
 } Heritage;
 
-/* Of the porter, besides listeners: the spec, link, handover, park, repark, slot, journal. */
-#define PORTER_FDS 7
+/* Of the porter, besides listeners: the spec, link, handover, park, repark, slot, journal, history.
+ */
+#define PORTER_FDS 8
 
 /* For the first calls of a template that is cloned; it has a copy of its own. */
 #define CLONE_STACK_BYTES (256 * 1024)
@@ -178,7 +180,7 @@ static pid_t clone_template(Generation *g, Heritage *h)
 static pid_t fork_template(Generation *g, int spec_fd, int link_peer, int log_fd, int out, int err)
 {
     const Manager *m = g->manager;
-    int fds[5 + LISTENERS_MAX];
+    int fds[6 + LISTENERS_MAX];
     Heritage h = {
         .out = out,
         .err = err,
@@ -194,8 +196,11 @@ static pid_t fork_template(Generation *g, int spec_fd, int link_peer, int log_fd
     fds[h.n_fds++] = m->porter.handover[1];
     fds[h.n_fds++] = m->porter.park[1];
     fds[h.n_fds++] = log_fd;
+    if (logfiles_access_fd(g->setup) >= 0)
+        fds[h.n_fds++] = logfiles_access_fd(g->setup);
     for (size_t i = 0; i < m->listeners.n; i++)
-        fds[h.n_fds++] = m->listeners.items[i].fd;
+        if (m->listeners.items[i].kind == LISTENER_REQUESTS)
+            fds[h.n_fds++] = m->listeners.items[i].fd;
     memset(h.title_room, ' ', sizeof(h.title_room) - 1);
     snprintf(h.path, sizeof(h.path), "%s/%s", m->options.libexec_dir, g->config->runtime);
 
@@ -210,7 +215,7 @@ static pid_t fork_template(Generation *g, int spec_fd, int link_peer, int log_fd
 int spawn_template(Generation *g)
 {
     Manager *m = g->manager;
-    const char *names[5 + LISTENERS_MAX];
+    const char *names[6 + LISTENERS_MAX];
     _cleanup_fd_ int spec_fd = -1, link_peer = -1, log_fd = -1, out = -1, err = -1;
     size_t n = 0;
     int pair[2], r;
@@ -220,8 +225,11 @@ int spawn_template(Generation *g)
     names[n++] = "handover";
     names[n++] = "park";
     names[n++] = log_journal_fd() >= 0 ? "journal" : "log";
+    if (logfiles_access_fd(g->setup) >= 0)
+        names[n++] = "access";
     for (size_t i = 0; i < m->listeners.n; i++)
-        names[n++] = m->listeners.items[i].kind == LISTENER_STATUS ? "status" : "listen";
+        if (m->listeners.items[i].kind == LISTENER_REQUESTS)
+            names[n++] = "listen";
     names[n] = NULL;
 
     r = make_spec(g, names);
@@ -274,6 +282,9 @@ static int make_porter_spec(const Manager *m, const PoolConfig *c, const char *c
     const PoolConfig part = {.name = c->name,
                              .runtime = c->runtime,
                              .log_level = c->log_level,
+                             .status_path = c->status_path,
+                             .ping_path = c->ping_path,
+                             .ping_response = c->ping_response,
                              .allowed_clients = c->allowed_clients,
                              .n_allowed_clients = c->n_allowed_clients};
     int r = spec_write(&b, &part, 0, m->moot, fd_names, no_env);
@@ -316,8 +327,10 @@ pid_t spawn_porter(Manager *m, const PoolSetup *setup, int link_peer, int out, i
     GIVE("slot", m->porter.slot_fd);
     GIVE(log_journal_fd() >= 0 ? "journal" : "log", log_fd);
     for (size_t i = 0; i < m->listeners.n; i++)
-        if (m->listeners.items[i].kind != LISTENER_STATUS)
-            GIVE("listen", m->listeners.items[i].fd);
+        GIVE(m->listeners.items[i].kind == LISTENER_STATUS ? "status" : "listen",
+             m->listeners.items[i].fd);
+    if (m->history_fd >= 0)
+        GIVE("history", m->history_fd);
 #undef GIVE
     names[n] = NULL;
     spec_fd = make_porter_spec(m, setup->config, names);

@@ -130,11 +130,16 @@ static int check_workers(const State *s)
     return are_unique(&slots) && are_unique(&pids) ? 0 : -EBADMSG;
 }
 
+static bool is_sound_clock(const QueueClock *q)
+{
+    return q->first < QUEUE_SAMPLES && q->n <= QUEUE_SAMPLES;
+}
+
 static int check_manager(const State *s)
 {
     const Manager *m = s->manager;
 
-    if (m->queue_clock.first >= QUEUE_SAMPLES || m->queue_clock.n > QUEUE_SAMPLES ||
+    if (!is_sound_clock(&m->queue_clock) || !is_sound_clock(&m->wait_clock) ||
         (m->control_fd >= 0 && !m->control_path))
         return -EBADMSG;
     for (size_t i = 0; i < s->n_peers; i++)

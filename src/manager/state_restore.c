@@ -3,6 +3,7 @@
 #include "base/fd.h"
 #include "link/control.h"
 #include "log/log.h"
+#include "manager/logfile.h"
 #include "manager/state.h"
 
 #include <errno.h>
@@ -119,8 +120,10 @@ static int restore_generations(Manager *m, State *s)
     size_t n = s->n_generations;
     int r = 0;
 
-    for (size_t i = 0; i < s->n_setups; i++)
+    for (size_t i = 0; i < s->n_setups; i++) {
         s->setups[i]->limits = policy_limits(s->setups[i]->config);
+        logfiles_adopt(s->setups[i]);
+    }
     /* They are the manager's from here on. */
     s->n_generations = 0;
     for (size_t i = 0; i < n && r == 0; i++)
@@ -230,7 +233,6 @@ static int take_over(Manager *m, State *s)
     m->restored = true;
     m->scale_wanted = m->poke_wanted = true;
     tell(m, s);
-    porter_renew(m);
     /* Whoever has ended meanwhile: the signal may have come before there was a signalfd for it. */
     kill(getpid(), SIGCHLD);
     return 0;

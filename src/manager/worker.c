@@ -6,9 +6,6 @@
 #include <errno.h>
 #include <string.h>
 
-/* More than this of anything between two looks at a slot is a lie. */
-#define COUNT_PLAUSIBLE UINT64_C(100000000)
-
 /* ---- the list, in order of registration ---- */
 
 static void worker_link(Worker *w)
@@ -113,6 +110,12 @@ static int claim_slot_number(Manager *m, unsigned number)
     return 0;
 }
 
+void worker_identify_output(Worker *w)
+{
+    output_identify(&w->out, w->pid, w->mark_key, w->slot);
+    output_identify(&w->err, w->pid, w->mark_key, w->slot);
+}
+
 int worker_adopt(Worker *w)
 {
     Manager *m = w->manager;
@@ -124,14 +127,13 @@ int worker_adopt(Worker *w)
     m->n_workers++;
     w->generation->n_workers++;
     r = board_map(w->slot_fd, &w->slot);
+    worker_identify_output(w);
     if (r == 0 && w->life_line >= 0)
         r = worker_watch_line(w);
     if (r < 0)
         return r;
     if (w->phase == WORKER_ENDING)
         worker_end_soon(w);
-    else if (w->for_status && w->phase == WORKER_RETIRED)
-        scale_status_retired(w);
     return 0;
 }
 
@@ -174,57 +176,4 @@ void workers_bury(Manager *m)
         if (w->phase == WORKER_DEAD)
             worker_free(w);
     }
-}
-
-/* ---- the slot ---- */
-
-/* A counter is the worker's word: it may only grow, and not faster than a machine can. Returns by
- * how much it has grown. */
-static uint64_t take_growth(Manager *m, uint64_t *counted, uint64_t now)
-{
-    uint64_t growth = now > *counted ? now - *counted : 0;
-
-    *counted += growth;
-    if (growth <= COUNT_PLAUSIBLE)
-        return growth;
-    m->absurd_messages++;
-    return 0;
-}
-
-static void add_counters(Worker *w, const BoardSlot *slot)
-{
-    Manager *m = w->manager;
-    const struct {
-        uint64_t *counted, now, *sum;
-        bool of_status; /* counts for a worker of pm.status_listen as well */
-    } counters[] = {
-        {&w->counted.requests, slot->requests, &m->requests, false},
-        {&w->counted.pings, slot->pings, &m->pings, false},
-        {&w->counted.accepted, slot->accepted, &m->accepted, false},
-        {&w->counted.abandoned, slot->abandoned, &m->abandoned, true},
-        {&w->counted.read_timeouts, slot->read_timeouts, &m->read_timeouts, true},
-        {&w->counted.stopped, slot->stopped, &m->scripts_stopped, true},
-        {&w->counted.protocol_errors, slot->protocol_errors, &m->protocol_errors, true},
-    };
-
-    for (size_t i = 0; i < ARRAY_SIZE(counters); i++) {
-        uint64_t growth = take_growth(m, counters[i].counted, counters[i].now);
-
-        if (counters[i].of_status || !w->for_status)
-            *counters[i].sum += growth;
-    }
-}
-
-void worker_read_slot(Worker *w, uint64_t now_usec, BoardSlot *ret)
-{
-    Manager *m = w->manager;
-    int r = board_read(w->slot, now_usec, ret);
-
-    if (r == -EBADMSG) {
-        *ret = (BoardSlot){.version = BOARD_SLOT_VERSION, .state = WORKER_STATE_RUNNING};
-        m->absurd_messages++;
-    }
-    add_counters(w, ret);
-    if (ret->requests > 0 && !w->for_status)
-        m->last_active_usec = MAX(m->last_active_usec, ret->last_active_usec);
 }

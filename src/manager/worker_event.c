@@ -59,7 +59,9 @@ static void do_nothing(Worker *w, const WorkerNews *news)
 
 static void do_name(Worker *w, const WorkerNews *news)
 {
-    w->pid = w->out.pid = w->err.pid = news->pid;
+    w->pid = news->pid;
+    w->mark_key = (uint64_t)news->message->count << 32 | news->message->flags;
+    worker_identify_output(w);
 }
 
 /* One that does not read LEAVE closes what it holds at rest. */
@@ -70,8 +72,6 @@ static void do_let_go(Worker *w, const WorkerNews *news)
     if (news->parking && w->life_line >= 0)
         link_send(w->life_line, &leave, NULL, 0);
     worker_close_line(w);
-    if (w->for_status)
-        scale_status_retired(w);
 }
 
 static void do_call_off(Worker *w, const WorkerNews *news)
@@ -135,6 +135,10 @@ static void take_last_look(Worker *w, const WorkerNews *news, bool crashed, bool
     w->end_source = sd_event_source_disable_unref(w->end_source);
     if (news->code != 0)
         worker_read_slot(w, clock_monotonic_usec(), &slot);
+    if (crashed)
+        figures_note_crash(w, &slot);
+    else if (w->end_asked_usec > 0)
+        figures_note_ended(w, &slot, clock_monotonic_usec());
     worker_obituary(w, news->code, news->status, &slot, crashed);
     recover_on_worker_exit(w, news->code, news->status, crashed, was_registered);
     /* Capacity first, then the connection whose wake-up may have died with the worker. */

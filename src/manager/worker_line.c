@@ -1,5 +1,7 @@
 #include "manager/manager.h"
 
+#include "base/clock.h"
+
 #include <errno.h>
 #include <sys/socket.h>
 
@@ -87,4 +89,6 @@ void workers_hear_out(Manager *m, pid_t pid)
     /* READY is next: one that has served was not unborn. */
     if (w && w->phase == WORKER_SETTING_UP && w->life_line >= 0)
         worker_read_line(w);
+    if (w) /* the clock of its process is still there */
+        worker_look_at_cpu(w, clock_monotonic_usec());
 }

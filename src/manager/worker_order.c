@@ -79,9 +79,9 @@ int worker_watch_line(Worker *w)
     return r < 0 ? r : sd_event_source_set_priority(w->life_source, PRIORITY_LINK);
 }
 
-static unsigned workers_order_batch(Generation *g, unsigned n, unsigned flags)
+static unsigned workers_order_batch(Generation *g, unsigned n)
 {
-    LinkMessage m = {.type = LINK_FORK, .flags = flags};
+    LinkMessage m = {.type = LINK_FORK};
     int fds[LINK_FORK_MAX * LINK_FORK_FDS];
     Worker *ordered[LINK_FORK_MAX];
     int r = 0;
@@ -92,8 +92,7 @@ static unsigned workers_order_batch(Generation *g, unsigned n, unsigned flags)
         fds[i] = -1;
     while (m.count < n && r == 0) {
         r = worker_new(g, fds + m.count * LINK_FORK_FDS, &ordered[m.count]);
-        if (r == 0)
-            ordered[m.count++]->for_status = flags & LINK_FORK_STATUS;
+        m.count += r == 0;
     }
     if (m.count > 0) {
         int sent = link_send(g->link_fd, &m, fds, m.count * LINK_FORK_FDS);
@@ -118,17 +117,11 @@ unsigned workers_order(Generation *g, unsigned n)
 
     while (done < n && g->link_fd >= 0) {
         unsigned batch = MIN(n - done, (unsigned)LINK_FORK_MAX);
-        unsigned ordered = workers_order_batch(g, batch, 0);
+        unsigned ordered = workers_order_batch(g, batch);
 
         done += ordered;
         if (ordered < batch)
             break;
     }
     return done;
-}
-
-void workers_order_status(Generation *g)
-{
-    if (g->link_fd >= 0)
-        workers_order_batch(g, 1, LINK_FORK_STATUS);
 }

@@ -22,10 +22,16 @@ typedef struct QueueClock {
 } QueueClock;
 
 /** Notes a sample; taken: connections accepted so far by anybody. An empty queue forgets the past.
- * Samples are kept at least timeout_usec / 32 apart, so that the ring reaches back beyond it. */
+ * Samples are kept at least timeout_usec / 32 apart, so that the ring reaches back beyond it; with
+ * timeout_usec 0 it reaches back to the oldest that waits, and is the coarser the longer he does.
+ */
 void queue_note(QueueClock *q, uint64_t taken, unsigned queued, uint64_t timeout_usec,
                 uint64_t now_usec);
 
 /** How many of those that wait have waited for longer than timeout_usec, as far as is known. */
 unsigned queue_overdue(const QueueClock *q, uint64_t taken, unsigned queued, uint64_t timeout_usec,
                        uint64_t now_usec);
+
+/** How long the oldest that waits has been waiting at least, as far as is known; 0: nobody waits,
+ * or he came after the last sample. */
+uint64_t queue_age_usec(const QueueClock *q, uint64_t taken, uint64_t now_usec);

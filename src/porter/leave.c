@@ -33,6 +33,7 @@ void leave_begin(Lodge *l, uint64_t now_usec)
         return;
     l->phase = LODGE_CLOSING;
     l->deadline_usec = now_usec + CLOSING_LIMIT_USEC;
+    desk_leave(l, now_usec);
     close_outlet(l, &l->repark);
     /* What workers have parked so far is ours to deal with; nobody reads it after us. */
     if (l->park_fd >= 0) {
@@ -55,6 +56,7 @@ void leave_move(Lodge *l, uint64_t now_usec)
     /* The manager speaks to the next one from now on. */
     lodge_unwatch_and_close(l, l->link_fd);
     l->link_fd = -1;
+    desk_leave(l, now_usec);
 }
 
 /* Our end of the hand-over socket is closed as early as possible: orphans of a dead manager wait
@@ -85,6 +87,7 @@ void leave_look(Lodge *l, uint64_t now_usec)
     }
     if (l->phase == LODGE_CLOSING && (late || rack_count(&l->rack, RACK_READY) == 0))
         finish(l, l->deadline_usec);
-    if (l->phase == LODGE_LINGERING && (late || rack_count(&l->rack, RACK_LINGERING) == 0))
+    if (l->phase == LODGE_LINGERING &&
+        (late || rack_count(&l->rack, RACK_LINGERING) + rack_count(&l->rack, RACK_CALLING) == 0))
         l->phase = LODGE_CLOSED;
 }

@@ -72,6 +72,8 @@ int lodge_init(Lodge *l, const RuntimeSpec *spec, BoardSlot *slot, unsigned capa
     r = lodge_watch(l, LODGE_LINK, l->link_fd, EPOLLIN);
     if (r == 0)
         r = lodge_watch(l, LODGE_PARK, l->park_fd, EPOLLIN);
+    if (r == 0)
+        r = desk_init(l);
     if (r < 0)
         return r;
     board_begin(slot);
@@ -82,6 +84,7 @@ int lodge_init(Lodge *l, const RuntimeSpec *spec, BoardSlot *slot, unsigned capa
 
 void lodge_done(Lodge *l)
 {
+    desk_done(l);
     for (RackList list = RACK_NONE + 1; list < _RACK_LIST_MAX; list++)
         while (rack_first(&l->rack, list) >= 0)
             lodge_drop(l, rack_first(&l->rack, list));
@@ -96,7 +99,8 @@ void lodge_done(Lodge *l)
 static void lodge_read_link(Lodge *l, uint64_t now_usec)
 {
     LinkMessage m;
-    int r = link_receive(l->link_fd, MSG_DONTWAIT, &m, NULL, 0, NULL, NULL);
+    size_t n_fds = 0;
+    int fd = -1, r = link_receive(l->link_fd, MSG_DONTWAIT, &m, &fd, 1, &n_fds, NULL);
 
     if (r == -EAGAIN)
         return;
@@ -111,8 +115,13 @@ static void lodge_read_link(Lodge *l, uint64_t now_usec)
             leave_begin(l, now_usec);
     } else if (r == 1 && m.type == LINK_SHED)
         shed_take(l, m.count, m.flags, now_usec);
+    else if (r == 1 && m.type == LINK_STATUS && n_fds == 1)
+        desk_take_news(l, TAKE_FD(fd), now_usec);
+    else if (r == 1 && m.type == LINK_DRAIN)
+        l->desk.draining = true;
     else
         log_error("Ignoring a message of the manager: %s", r < 0 ? strerror(-r) : "unknown type");
+    fd_close(fd);
 }
 
 static void lodge_on_connection(Lodge *l, int fd, uint32_t events, uint64_t now_usec)
@@ -124,6 +133,10 @@ static void lodge_on_connection(Lodge *l, int fd, uint32_t events, uint64_t now_
     case RACK_LINGERING:
         shed_on_event(l, fd, events);
         break;
+    case RACK_CALLING:
+    case RACK_CALM:
+        desk_on_event(l, fd, events, now_usec);
+        break;
     default: /* closed or passed on since the event was noted */
         break;
     }
@@ -133,7 +146,7 @@ static void lodge_on_connection(Lodge *l, int fd, uint32_t events, uint64_t now_
  * and let in new ones of the same number. */
 static void lodge_dispatch(Lodge *l, const struct epoll_event *events, int n, uint64_t now_usec)
 {
-    bool link = false, park = false;
+    bool link = false, park = false, status = false;
 
     for (int i = 0; i < n; i++) {
         int fd = (int)(uint32_t)events[i].data.u64;
@@ -156,11 +169,16 @@ static void lodge_dispatch(Lodge *l, const struct epoll_event *events, int n, ui
             l->repark.full = false;
             epoll_ctl(l->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
             break;
+        case LODGE_STATUS:
+            status = true;
+            break;
         }
     }
     outlet_serve(l, now_usec);
     if (park && l->park_fd >= 0)
         park_take(l, PARK_BATCH, now_usec);
+    if (status)
+        desk_accept(l, now_usec);
     if (link && l->link_fd >= 0)
         lodge_read_link(l, now_usec);
 }
@@ -183,6 +201,8 @@ static int lodge_wait_msec(const Lodge *l, uint64_t now_usec)
 {
     uint64_t next_usec = MIN(l->deadline_usec, shed_next_usec(l));
 
+    next_usec = MIN(next_usec, desk_next_usec(l, now_usec));
+
     if (l->handover.retry_usec > 0)
         next_usec = MIN(next_usec, l->handover.retry_usec);
     if (l->repark.retry_usec > 0)
@@ -204,6 +224,7 @@ void lodge_run(Lodge *l)
 
         lodge_dispatch(l, events, n, now_usec);
         shed_look(l, now_usec);
+        desk_look(l, now_usec);
         leave_look(l, now_usec);
         lodge_publish(l);
     }

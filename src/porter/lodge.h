@@ -2,16 +2,17 @@
 
 /*
  * The porter of a pool: holds connections that nobody serves, until they have bytes for a worker,
- * and says 503 to those that have waited too long. This header is the shared private state of
- * porter/.
+ * says 503 to those that have waited too long, and answers who asks for the status on a socket of
+ * its own (porter/desk.h). This header is the shared private state of porter/.
  *
  * It trusts the manager. What workers park is gossip: checked, and closed when it is not what it
- * should be. Of requests it looks at eight bytes (MSG_PEEK) and parses nothing.
+ * should be. Of their requests it looks at eight bytes (MSG_PEEK) and parses nothing.
  */
 
 #include "board/slot.h"
 #include "link/message.h"
 #include "link/spec.h"
+#include "porter/desk.h"
 #include "porter/rack.h"
 
 typedef enum LodgePhase {
@@ -29,6 +30,7 @@ typedef enum LodgeSource {
     LODGE_PARK,
     LODGE_HANDOVER, /* it has room again */
     LODGE_REPARK,   /* so has this */
+    LODGE_STATUS,   /* a socket of pm.status_listen */
 } LodgeSource;
 
 /* A socket that takes connections: only watched while it is full. */
@@ -39,7 +41,7 @@ typedef struct LodgeOutlet {
     uint64_t retry_usec; /* full for a reason that nobody wakes us for; 0: not */
 } LodgeOutlet;
 
-typedef struct Lodge {
+struct Lodge {
     const RuntimeSpec *spec;
     BoardSlot *slot;
     int epoll_fd, link_fd, park_fd;
@@ -52,7 +54,8 @@ typedef struct Lodge {
     uint64_t n_shed, n_accepted;
     uint64_t n_unsaid; /* complaints since the last one that was logged */
     uint64_t complained_usec;
-} Lodge;
+    Desk desk;
+};
 
 /* ---- lodge.c ---- */
 

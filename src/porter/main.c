@@ -31,7 +31,8 @@ static int usage(const char *program)
 static unsigned find_capacity(const RuntimeSpec *spec)
 {
     struct rlimit limit;
-    uint64_t others = RESERVED_FDS + spec->n_listen_fds;
+    uint64_t others = RESERVED_FDS + spec->n_listen_fds + spec->n_status_fds +
+                      (spec->n_status_fds > 0 ? DESK_VISITORS_MAX : 0);
 
     if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur <= others)
         return 1;

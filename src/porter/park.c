@@ -51,7 +51,8 @@ bool park_make_room(Lodge *l, uint64_t now_usec)
     unsigned n = 0;
     int fd;
 
-    for (RackList list = RACK_NONE + 1; list < _RACK_LIST_MAX; list++)
+    /* Visitors of the status have room of their own. */
+    for (RackList list = RACK_NONE + 1; list <= RACK_LINGERING; list++)
         n += rack_count(&l->rack, list);
     if (n < l->capacity)
         return true;

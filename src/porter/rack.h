@@ -1,7 +1,7 @@
 #pragma once
 
 /*
- * Where the porter keeps connections: three lists, each in the order in which its members came into
+ * Where the porter keeps connections: lists, each in the order in which its members came into
  * it, and a table by descriptor number, which is dense. No system call but for memory; descriptors
  * are only numbers here.
  */
@@ -13,6 +13,8 @@ typedef enum RackList {
     RACK_IDLE,      /* waits for bytes */
     RACK_READY,     /* has bytes, waits for room in the hand-over socket */
     RACK_LINGERING, /* was answered, waits for its peer to close */
+    RACK_CALLING,   /* of a visitor of the status (porter/desk.h) who asks or gets an answer */
+    RACK_CALM,      /* of one who does neither */
     _RACK_LIST_MAX,
 } RackList;
 

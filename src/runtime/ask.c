@@ -20,9 +20,10 @@ static struct {
     pid_t pid; /* the line is ours alone, not that of processes that a script forks */
     uint64_t second_usec;
     unsigned n_asked; /* since then */
-    int last_fd;
+    int last_fd, last_history_fd;
     bool told_to_leave, draining;
-} ask = {.life_line = -1, .last_fd = -1};
+    void (*on_reopen)(int fd);
+} ask = {.life_line = -1, .last_fd = -1, .last_history_fd = -1};
 
 void ask_init(int life_line, bool draining)
 {
@@ -42,12 +43,23 @@ bool ask_is_draining(void)
     return ask.draining;
 }
 
-static void take_order(const LinkMessage *m)
+void ask_on_reopen(void (*handler)(int fd))
+{
+    ask.on_reopen = handler;
+}
+
+/* fd: what came with it, or -1. */
+static void take_order(const LinkMessage *m, int fd)
 {
     if (m->type == LINK_LEAVE)
         ask.told_to_leave = true;
     else if (m->type == LINK_DRAIN)
         ask.draining = true;
+    else if (m->type == LINK_REOPEN && ask.on_reopen && fd >= 0) {
+        ask.on_reopen(fd);
+        return;
+    }
+    fd_close(fd);
 }
 
 int ask_read_orders(void)
@@ -56,9 +68,12 @@ int ask_read_orders(void)
     int r;
 
     do {
-        r = link_receive(ask.life_line, MSG_DONTWAIT, &m, NULL, 0, NULL, NULL);
+        size_t n_fds = 0;
+        int fd = -1;
+
+        r = link_receive(ask.life_line, MSG_DONTWAIT, &m, &fd, 1, &n_fds, NULL);
         if (r > 0)
-            take_order(&m);
+            take_order(&m, n_fds == 1 ? fd : -1);
     } while (r > 0 || r == -EBADMSG);
     return r == -EAGAIN ? 0 : -EPIPE;
 }
@@ -110,29 +125,38 @@ static int wait_for(short events, uint64_t end_usec)
     }
 }
 
-/* The answer of the manager, which comes with one descriptor. */
+static void keep_answer(const int *fds, size_t n_fds)
+{
+    fd_close(ask.last_fd);
+    fd_close(ask.last_history_fd);
+    ask.last_fd = fds[0];
+    ask.last_history_fd = n_fds > 1 ? fds[1] : -1;
+}
+
+/* The answer of the manager, which comes with a snapshot and perhaps the history. */
 static int wait_for_answer(uint64_t end_usec)
 {
     for (;;) {
         LinkMessage m;
         size_t n_fds = 0;
-        int fd = -1;
+        int fds[2] = {-1, -1};
         int r = wait_for(POLLIN, end_usec);
 
         if (r < 0)
             return r;
-        r = link_receive(ask.life_line, MSG_DONTWAIT, &m, &fd, 1, &n_fds, NULL);
+        r = link_receive(ask.life_line, MSG_DONTWAIT, &m, fds, 2, &n_fds, NULL);
         if (r == -EAGAIN)
             continue;
         if (r == 0)
             return -EPIPE; /* the loop of the worker sees that end again */
         if (r < 0)
             return r;
-        if (m.type == LINK_STATUS && n_fds == 1)
-            return fd;
-        take_order(&m);
-        if (n_fds == 1)
-            fd_close(fd);
+        if (m.type == LINK_STATUS && n_fds > 0) {
+            keep_answer(fds, n_fds);
+            return 0;
+        }
+        fd_close(n_fds > 1 ? fds[1] : -1);
+        take_order(&m, n_fds > 0 ? fds[0] : -1);
     }
 }
 
@@ -146,7 +170,7 @@ static bool may_ask(uint64_t now_usec)
     return ask.last_fd < 0 || ask.n_asked < ASK_PER_SEC;
 }
 
-int ask_status(void)
+int ask_status(int *ret_history_fd)
 {
     LinkMessage question = {.type = LINK_STATUS};
     uint64_t now_usec = clock_monotonic_usec();
@@ -167,9 +191,12 @@ int ask_status(void)
             r = wait_for_answer(now_usec + ASK_LIMIT_USEC);
         if (r < 0)
             return r;
-        fd_close(ask.last_fd);
-        ask.last_fd = r;
     }
     fd = fcntl(ask.last_fd, F_DUPFD_CLOEXEC, 3);
-    return fd < 0 ? -errno : fd;
+    if (fd < 0)
+        return -errno;
+    if (ret_history_fd)
+        *ret_history_fd =
+            ask.last_history_fd >= 0 ? fcntl(ask.last_history_fd, F_DUPFD_CLOEXEC, 3) : -1;
+    return fd;
 }

@@ -12,12 +12,15 @@
  * had come already. */
 void ask_init(int life_line, bool draining);
 
+/** Who gets the fd of LINK_REOPEN, and owns it then. */
+void ask_on_reopen(void (*handler)(int fd));
+
 /**
  * Asks for the state of the pool and waits at most a second. Returns a sealed memfd for
- * status_open(), the caller's; -ETIMEDOUT, -EPIPE when the manager is gone or has told us to leave;
- * -errno.
+ * status_open(), the caller's, and in *ret_history_fd (may be NULL) one for history_open(), -1:
+ * there is none; -ETIMEDOUT, -EPIPE when the manager is gone or has told us to leave; -errno.
  */
-int ask_status(void);
+int ask_status(int *ret_history_fd);
 
 /** Says that the generation should be replaced. Does not wait. 0 or -errno; -EPIPE in a process
  * that a script has forked. */

@@ -7,13 +7,9 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 
 /* An arena that one large head has blown up is not kept for the small ones. */
 #define SPARE_ARENA_MAX (64 * 1024)
-
-/* On a socket of pm.status_listen each wait for the peer ends after this time. */
-#define STATUS_WAIT_SEC 5
 
 ConnectionShared *connection_shared_new(BoardSlot *slot, unsigned max_connections,
                                         unsigned max_requests)
@@ -33,8 +29,10 @@ ConnectionShared *connection_shared_new(BoardSlot *slot, unsigned max_connection
 
 ConnectionShared *connection_shared_free(ConnectionShared *s)
 {
-    if (s)
-        fcgi_params_done(&s->spare);
+    if (!s)
+        return NULL;
+    fcgi_params_done(&s->spare);
+    buffer_done(&s->headers);
     free(s);
     return NULL;
 }
@@ -42,6 +40,12 @@ ConnectionShared *connection_shared_free(ConnectionShared *s)
 void connection_shared_set_read_timeout(ConnectionShared *s, uint64_t timeout_usec)
 {
     s->read_timeout_usec = timeout_usec;
+}
+
+void connection_shared_keep_notes(ConnectionShared *s, bool headers)
+{
+    s->keeps_notes = true;
+    s->keeps_headers = headers;
 }
 
 void connection_shared_count_accepted(ConnectionShared *s)
@@ -138,17 +142,6 @@ int connection_fd(const Connection *c)
 void connection_mark_served(Connection *c)
 {
     c->served = true;
-}
-
-void connection_mark_status(Connection *c)
-{
-    static const struct timeval limit = {.tv_sec = STATUS_WAIT_SEC};
-
-    c->for_status = true;
-    /* One worker answers all who ask, and none of them may keep it from the others. Sockets of all
-     * kinds have these limits: the call then fails with EAGAIN, as if the peer were gone. */
-    setsockopt(c->fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
-    setsockopt(c->fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
 }
 
 void connection_claim_input(Connection *c)

@@ -27,6 +27,10 @@ DEFINE_CLEANUP(ConnectionShared, connection_shared_free)
 /** How long a peer may be silent in the body of a request; 0: as long as it likes. */
 void connection_shared_set_read_timeout(ConnectionShared *s, uint64_t timeout_usec);
 
+/** What requests note of themselves is kept whole until their end, for records of them; headers:
+ * those of their answers too. See request_facts(). */
+void connection_shared_keep_notes(ConnectionShared *s, bool headers);
+
 /** A connection was taken from a listener of the pool. The slot has it with the next
  * connection_new(). */
 void connection_shared_count_accepted(ConnectionShared *s);
@@ -53,9 +57,6 @@ int connection_fd(const Connection *c);
 
 /** It has carried a request in another worker. */
 void connection_mark_served(Connection *c);
-
-/** It came on a socket of pm.status_listen: request_is_for_status() of its requests is true. */
-void connection_mark_status(Connection *c);
 
 /** Reads what is there without waiting and goes as far as the end of the head; answers GET_VALUES
  * and what needs no program. */

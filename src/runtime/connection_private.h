@@ -10,10 +10,12 @@
 #include "fcgi/parser.h"
 #include "runtime/connection.h"
 
+#include <netinet/in.h>
 #include <sys/uio.h>
 
 #define INPUT_SIZE  (64 * 1024)
 #define OUTPUT_SIZE (32 * 1024)
+#define RANDOM_SIZE 4096 /* drawn at once, for many REQUEST_IDs */
 
 /* Kept free for the ends of STDOUT and STDERR and for END_REQUEST, which so never need a send of
  * their own. */
@@ -59,9 +61,15 @@ struct Request {
     bool timed_out; /* it sends no more of the body, and has its answer */
     bool finished;
     bool used_stdout, used_stderr;
+    bool stopped;  /* request_terminate_timeout ended its program */
+    bool answered; /* the whole answer has gone out */
+    bool counted;  /* the slot knows of that */
     uint32_t status;
+    uint64_t begun_usec;
     uint64_t bytes_in, bytes_out;         /* not yet in the slot */
     uint64_t cpu_usec, memory_peak_bytes; /* for the slot, at its end */
+    uint64_t body_out;                    /* all bytes of STDOUT */
+    char *script, *name, *user;           /* only while notes are kept */
 };
 
 struct ConnectionShared {
@@ -73,9 +81,13 @@ struct ConnectionShared {
     Connection *input_owner;    /* whose bytes are in input[], or NULL */
     size_t input_pos, input_end;
     FcgiParams spare; /* an arena that waits for the next head */
+    bool keeps_notes, keeps_headers;
+    Buffer headers; /* of the answer, each line ended by a NUL */
+    size_t n_random;
     Request request;
     Output output;
     uint8_t input[INPUT_SIZE];
+    uint8_t random[RANDOM_SIZE]; /* n_random of them are left, the first ones */
 };
 
 struct Connection {
@@ -83,9 +95,10 @@ struct Connection {
     int fd;
     bool head_ready; /* CONNECTION_REQUEST was returned */
     bool served;     /* a request was run on it */
-    bool for_status; /* it came on a socket of pm.status_listen */
-    bool reading;    /* counted in n_reading */
-    bool shut;       /* shutdown(SHUT_WR) was done */
+    bool knows_remote;
+    char remote[INET6_ADDRSTRLEN]; /* "": not TCP */
+    bool reading;                  /* counted in n_reading */
+    bool shut;                     /* shutdown(SHUT_WR) was done */
     bool lingering;
     uint64_t last_active_usec;
     const char *error;
@@ -135,3 +148,13 @@ int request_end_output(Request *r, uint32_t app_status);
 
 /** Adds the body bytes since the last time; between board_begin() and board_commit(). */
 void request_count_bytes(Request *r);
+
+/** Counts the answer, once it is complete and once only; between board_begin() and board_commit().
+ */
+void request_count_answer(Request *r, uint64_t now_usec);
+
+/** Frees what was kept of the notes. */
+void request_forget_notes(Request *r);
+
+/** The id of a head: the web server's REQUEST_ID, or one that is made and added to the PARAMS. */
+const char *request_id_of_head(Connection *c, size_t *ret_n);

@@ -6,6 +6,7 @@
  */
 
 #include "board/slot.h"
+#include "board/trace.h"
 #include "link/spec.h"
 #include "runtime/request.h"
 
@@ -15,6 +16,13 @@ typedef struct EngineReport {
     char *reason;       /* why it cannot start, or what it has to do without; the caller frees it */
     unsigned n_missing; /* parts (extensions) that were asked for and could not be loaded */
 } EngineReport;
+
+typedef enum EngineTopic {
+    ENGINE_TOPIC_VERSION,  /* -v */
+    ENGINE_TOPIC_MODULES,  /* -m: its extensions */
+    ENGINE_TOPIC_SETTINGS, /* -i: everything that is in force */
+    _ENGINE_TOPIC_MAX,
+} EngineTopic;
 
 typedef struct Engine {
     const char *name; /* "php" */
@@ -34,6 +42,21 @@ typedef struct Engine {
 
     /** In the worker, before it exits. */
     void (*worker_stop)(void);
+
+    /** Instead of all that: starts the language and writes to stdout what an administrator wants to
+     * know of it, see EngineTopic. An exit status. NULL: it has nothing to tell. */
+    int (*tell)(const RuntimeSpec *spec, EngineTopic topic);
+
+    /* Call stacks of workers, see runtime/trace.h; NULL: the language cannot show them. */
+
+    /** In the template: the byte that makes a worker's language look at trace_is_wanted() between
+     * two instructions. */
+    void *(*trace_flag)(void);
+
+    /** In the template: reads the stack of a worker out of its memory, at most area->depth frames.
+     * Sets n_frames, more and size. 0; -ESRCH: no script runs; -EAGAIN: it was not at rest; -EIO:
+     * what is there makes no sense. */
+    int (*trace_peek)(pid_t pid, TraceArea *area, char *text);
 } Engine;
 
 /** The main() of every runtime program with its own engine. */

@@ -9,15 +9,16 @@
 Request *connection_request(Connection *c, uint64_t now_usec)
 {
     ConnectionShared *s = c->shared;
-    const char *method, *uri, *query, *length;
-    size_t n_method = 0, n_uri = 0, n_query = 0;
+    const char *method, *uri, *query, *length, *id;
+    size_t n_method = 0, n_uri = 0, n_query = 0, n_id = 0;
     uint64_t content_length = 0;
 
     connection_claim_input(c);
     c->head_ready = false;
     c->served = true;
-    s->request = (Request){.shared = s, .connection = c};
+    s->request = (Request){.shared = s, .connection = c, .begun_usec = now_usec};
     canned_begin(c->fd, c->parser.request_id);
+    id = request_id_of_head(c, &n_id); /* moves the PARAMS */
     method = fcgi_params_get(&c->params, "REQUEST_METHOD", &n_method);
     uri = fcgi_params_get(&c->params, "REQUEST_URI", &n_uri);
     query = fcgi_params_get(&c->params, "QUERY_STRING", &n_query);
@@ -34,6 +35,7 @@ Request *connection_request(Connection *c, uint64_t now_usec)
     board_set_text(s->slot->method, sizeof(s->slot->method), method, n_method);
     board_set_text(s->slot->uri, sizeof(s->slot->uri), uri, n_uri);
     board_set_text(s->slot->query, sizeof(s->slot->query), query, n_query);
+    board_set_text(s->slot->request_id, sizeof(s->slot->request_id), id, n_id);
     s->slot->script[0] = s->slot->name[0] = s->slot->user[0] = 0;
     board_commit(s->slot);
     return &s->request;
@@ -107,6 +109,8 @@ ConnectionOutcome connection_end(Connection *c, uint32_t app_status, bool keep, 
     s->slot->cpu_usec = r->cpu_usec;
     s->slot->memory_peak_bytes = r->memory_peak_bytes;
     request_count_bytes(r);
+    request_count_answer(r, now_usec);
     board_commit(s->slot);
+    request_forget_notes(r);
     return outcome;
 }

@@ -59,7 +59,7 @@ void leave(Serve *s)
     if (s->phase != SERVE_STAYING)
         return;
     begin(s, s->held.park_fd >= 0 ? SERVE_PARKING : SERVE_CLOSING);
-    s->owes_look = !s->for_status;
+    s->owes_look = true;
 }
 
 void leave_settle(Serve *s)
@@ -136,7 +136,7 @@ static bool handover_is_over(const Serve *s)
     struct pollfd p = {.fd = s->spec->handover_fd, .events = POLLIN};
     uint64_t waited_usec = clock_monotonic_usec() - s->end_seen_usec;
 
-    if (s->handover_ended || s->for_status)
+    if (s->handover_ended)
         return true;
     if (poll(&p, 1, 0) > 0)
         return false; /* it has its turn in the loop */

@@ -47,16 +47,67 @@ static void set_up_signals(void)
     sigaction(SIGPIPE, &ignore, NULL);
 }
 
-int runtime_main(int argc, char **argv, const Engine *engine)
+static void open_log(const RuntimeSpec *spec, const Engine *engine)
 {
     static char identifier[32];
+
+    snprintf(identifier, sizeof(identifier), "fpmd-%s", engine->name);
+    log_open(&(LogOptions){
+        .identifier = identifier,
+        .pool = spec->pool,
+        .max_priority = spec->log_level,
+        .journal_fd = spec->journal_fd,
+        .text_fd = MAX(spec->log_fd, 0),
+    });
+}
+
+/* For fpmctl(1): as the user of the pool, without a manager. What the language complains of goes to
+ * stderr, even where that is the journal. */
+static int tell(const char *program, const char *option, const Engine *engine)
+{
+    static const char *const options[] = {
+        [ENGINE_TOPIC_VERSION] = "-v",
+        [ENGINE_TOPIC_MODULES] = "-m",
+        [ENGINE_TOPIC_SETTINGS] = "-i",
+    };
+    RuntimeSpec spec;
+    const char *error = NULL;
+    EngineTopic topic = 0;
+    int r;
+
+    while (topic < _ENGINE_TOPIC_MAX && strcmp(option, options[topic]) != 0)
+        topic++;
+    if (topic == _ENGINE_TOPIC_MAX || !engine->tell)
+        return usage(program, engine);
+    r = spec_read_settings(SPEC_FD, &spec, &error);
+    if (r < 0) {
+        fprintf(stderr, "%s: %s: %s\n", program, error ? error : "spec", strerror(-r));
+        return EXIT_STATUS_SPEC;
+    }
+    fd_close(SPEC_FD);
+    unsetenv("JOURNAL_STREAM");
+    open_log(&spec, engine);
+    if (take_environment(&spec) < 0)
+        return EXIT_STATUS_SPEC;
+    if (chdir(spec.chdir ? spec.chdir : "/") < 0) {
+        log_error("Cannot change to the directory %s: %s", spec.chdir ? spec.chdir : "/",
+                  strerror(errno));
+        return EXIT_STATUS_CHDIR;
+    }
+    return engine->tell(&spec, topic);
+}
+
+int runtime_main(int argc, char **argv, const Engine *engine)
+{
     RuntimeSpec spec;
     const char *error = NULL;
     int r, status;
 
-    /* The second argument is room for titles. */
-    if (argc > 2 || fcntl(SPEC_FD, F_GETFD) < 0)
+    if (argc < 1 || argc > 2 || fcntl(SPEC_FD, F_GETFD) < 0)
         return usage(argc > 0 ? argv[0] : engine->name, engine);
+    /* Otherwise the second argument is room for titles: blanks. */
+    if (argc == 2 && argv[1][0] == '-')
+        return tell(argv[0], argv[1], engine);
     r = spec_read(SPEC_FD, &spec, &error);
     if (r < 0) {
         fprintf(stderr, "%s: %s: %s\n", argv[0], error ? error : "spec", strerror(-r));
@@ -69,14 +120,7 @@ int runtime_main(int argc, char **argv, const Engine *engine)
     for (int fd = SPEC_FD + 1; fcntl(fd, F_GETFD) >= 0; fd++)
         fd_set_cloexec(fd, true);
 
-    snprintf(identifier, sizeof(identifier), "fpmd-%s", engine->name);
-    log_open(&(LogOptions){
-        .identifier = identifier,
-        .pool = spec.pool,
-        .max_priority = spec.log_level,
-        .journal_fd = spec.journal_fd,
-        .text_fd = MAX(spec.log_fd, 0),
-    });
+    open_log(&spec, engine);
     set_up_signals();
     r = take_environment(&spec);
     if (r < 0)

@@ -14,11 +14,6 @@ unsigned request_role(const Request *r)
     return r->connection->parser.role;
 }
 
-bool request_is_for_status(const Request *r)
-{
-    return r->connection->for_status;
-}
-
 const FcgiParams *request_params(const Request *r)
 {
     return &r->connection->params;
@@ -34,6 +29,28 @@ void request_count_bytes(Request *r)
     r->shared->slot->bytes_in += r->bytes_in;
     r->shared->slot->bytes_out += r->bytes_out;
     r->bytes_in = r->bytes_out = 0;
+}
+
+void request_count_answer(Request *r, uint64_t now_usec)
+{
+    BoardSlot *slot = r->shared->slot;
+    uint64_t usec = now_usec - MIN(r->begun_usec, now_usec);
+    BoardOutcome outcome = BOARD_OUTCOME_OK;
+
+    if (!r->answered || r->counted)
+        return;
+    r->counted = true;
+    if (r->stopped)
+        outcome = BOARD_OUTCOME_TIMED_OUT;
+    /* Without a byte it is a 502 for the client of the web server. */
+    else if (r->status >= 500 || (r->status == 0 && !r->used_stdout))
+        outcome = BOARD_OUTCOME_SERVER_ERROR;
+    else if (r->status >= 400)
+        outcome = BOARD_OUTCOME_CLIENT_ERROR;
+    slot->answered++;
+    slot->outcomes[outcome]++;
+    slot->latency[board_latency_bucket(usec)]++;
+    slot->latency_sum_usec += usec;
 }
 
 static void publish_bytes(Request *r)
@@ -111,9 +128,10 @@ static void time_out(Request *r)
     r->timed_out = true;
     r->finished = true;
     output_reset(&r->shared->output);
-    if (canned_send(408) == 0)
+    if (canned_send(408) == 0) {
         r->status = 408;
-    else
+        r->answered = true;
+    } else
         r->gone = true; /* half an answer has gone out: its end must not look like a whole one */
     board_begin(slot);
     slot->read_timeouts++;
@@ -128,8 +146,7 @@ static int wait_for_body(Request *r)
     ssize_t n;
 
     publish_bytes(r);
-    /* Connections for the status have a limit of their own in the socket. */
-    if (timeout_usec == 0 || c->for_status)
+    if (timeout_usec == 0)
         n = connection_fill(c, 0);
     else
         n = fill_in_time(c, timeout_usec);
@@ -209,8 +226,10 @@ static int write_stream(Request *r, unsigned type, const void *data, size_t n)
         r->used_stdout = true;
     else
         r->used_stderr = true;
-    if (type == FCGI_STDOUT)
+    if (type == FCGI_STDOUT) {
         r->bytes_out += n;
+        r->body_out += n;
+    }
     if (output_stream(o, r->connection->fd, type, r->connection->parser.request_id, data, n) < 0) {
         r->gone = true;
         return -EPIPE;
@@ -270,6 +289,7 @@ int request_end_output(Request *r, uint32_t app_status)
     output_tail(o, tail, n + FCGI_END_REQUEST_SIZE);
     if (output_flush(o, r->connection->fd, 0) < 0)
         r->gone = true;
+    r->answered = !r->gone && !r->aborted;
     canned_end();
     return r->gone ? -EPIPE : 0;
 }
@@ -278,6 +298,7 @@ int request_finish(Request *r, uint32_t app_status)
 {
     Connection *c = r->connection;
     BoardSlot *slot = r->shared->slot;
+    uint64_t now_usec;
     int error;
 
     if (r->finished)
@@ -288,11 +309,19 @@ int request_finish(Request *r, uint32_t app_status)
         shutdown(c->fd, SHUT_WR);
         c->shut = true;
     }
+    now_usec = clock_monotonic_usec();
     board_begin(slot);
     slot->state = WORKER_STATE_FINISHING;
     request_count_bytes(r);
+    request_count_answer(r, now_usec);
     board_commit(slot);
     return error;
+}
+
+void request_answer(Request *r, uint32_t app_status)
+{
+    if (!r->finished)
+        request_end_output(r, app_status);
 }
 
 bool request_aborted(const Request *r)
@@ -318,51 +347,8 @@ bool request_sent_output(const Request *r)
 void request_discard_output(Request *r)
 {
     output_reset(&r->shared->output);
+    r->body_out -= r->bytes_out;
     r->bytes_out = 0;
     if (!request_sent_output(r))
         r->used_stdout = r->used_stderr = false;
-}
-
-void request_note_script(Request *r, const char *script)
-{
-    BoardSlot *slot = r->shared->slot;
-
-    board_begin(slot);
-    board_set_text(slot->script, sizeof(slot->script), script, script ? strlen(script) : 0);
-    board_commit(slot);
-}
-
-void request_note_name(Request *r, const char *name, const char *user)
-{
-    BoardSlot *slot = r->shared->slot;
-
-    board_begin(slot);
-    board_set_text(slot->name, sizeof(slot->name), name, name ? strlen(name) : 0);
-    board_set_text(slot->user, sizeof(slot->user), user, user ? strlen(user) : 0);
-    board_commit(slot);
-}
-
-void request_note_use(Request *r, uint64_t cpu_usec, uint64_t memory_peak_bytes)
-{
-    r->cpu_usec = cpu_usec;
-    r->memory_peak_bytes = memory_peak_bytes;
-}
-
-void request_note_ping(Request *r)
-{
-    BoardSlot *slot = r->shared->slot;
-
-    board_begin(slot);
-    slot->pings++;
-    board_commit(slot);
-}
-
-void request_note_status(Request *r, unsigned http_status)
-{
-    r->status = http_status;
-}
-
-int request_read_slot(const Request *r, uint64_t now_usec, BoardSlot *ret)
-{
-    return board_read(r->shared->slot, now_usec, ret);
 }

@@ -15,9 +15,6 @@ typedef struct Request Request;
 /** FCGI_RESPONDER, FCGI_AUTHORIZER or FCGI_FILTER. */
 unsigned request_role(const Request *r);
 
-/** Whether it came on a socket of pm.status_listen, where only status and ping are answered. */
-bool request_is_for_status(const Request *r);
-
 /** The PARAMS; valid until the request ends. */
 const FcgiParams *request_params(const Request *r);
 
@@ -46,6 +43,10 @@ int request_flush(Request *r);
  * Later writes give -EPIPE. */
 int request_finish(Request *r, uint32_t app_status);
 
+/** The same at the end of the program, unless it was done: so that connection_end() finds the
+ * answer sent. */
+void request_answer(Request *r, uint32_t app_status);
+
 /** True once the peer is known to be gone or has sent ABORT_REQUEST. Makes no system call. */
 bool request_aborted(const Request *r);
 
@@ -72,6 +73,30 @@ void request_note_use(Request *r, uint64_t cpu_usec, uint64_t memory_peak_bytes)
 /** It asks for the ping page, not for work. */
 void request_note_ping(Request *r);
 void request_note_status(Request *r, unsigned http_status);
+/** Its program was ended by request_terminate_timeout. */
+void request_note_stopped(Request *r);
+/** A header of the answer: "Name: value". */
+void request_note_header(Request *r, const char *line, size_t n);
+/** The opcode cache as the program has seen it. */
+void request_note_opcache(Request *r, const BoardOpcache *opcache);
+
+/* What there is to say about a request once its program has ended. */
+typedef struct RequestFacts {
+    const char *script, *name, *user; /* NULL: none, or the notes are not kept */
+    const char *remote;               /* address of the web server, NULL: not TCP */
+    unsigned status;                  /* HTTP, 0: there was no answer */
+    bool stopped;
+    uint64_t begun_usec;
+    uint64_t bytes_out;
+    uint64_t cpu_usec, memory_peak_bytes;
+} RequestFacts;
+
+/** Texts are valid until connection_end(). remote: whether that is asked for, a system call for
+ * each connection. */
+void request_facts(const Request *r, bool remote, RequestFacts *ret);
+
+/** The value of a header of the answer, NULL: it has none, or headers are not kept. */
+const char *request_header(const Request *r, const char *name);
 
 /** What the scoreboard says about this worker; see board_read(). */
 int request_read_slot(const Request *r, uint64_t now_usec, BoardSlot *ret);

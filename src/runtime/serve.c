@@ -5,6 +5,7 @@
 #include "link/message.h"
 #include "log/log.h"
 #include "runtime/accept.h"
+#include "runtime/access.h"
 #include "runtime/ask.h"
 #include "runtime/memory.h"
 #include "runtime/serve_private.h"
@@ -37,7 +38,7 @@ static void on_listener(Serve *s, int listen_fd)
 {
     int fd = accept_client(s->spec, listen_fd);
 
-    if ((fd >= 0 || fd == -EACCES) && !s->for_status)
+    if (fd >= 0 || fd == -EACCES)
         connection_shared_count_accepted(s->shared);
     if (fd >= 0) {
         turn_fresh(s, fd, 0);
@@ -136,8 +137,7 @@ static int learn_manager(Serve *s)
 
 static int watch_sources(Serve *s)
 {
-    const int *listeners = s->for_status ? s->spec->status_fds : s->spec->listen_fds;
-    size_t n_listeners = s->for_status ? s->spec->n_status_fds : s->spec->n_listen_fds;
+    size_t n_listeners = s->spec->n_listen_fds;
     int r;
 
     s->fixed = calloc(n_listeners + 3, sizeof(Source));
@@ -149,11 +149,10 @@ static int watch_sources(Serve *s)
     r = add_fixed(s, SOURCE_LIFE_LINE, s->life_line, EPOLLIN);
     if (r == 0)
         r = add_fixed(s, SOURCE_SIGNAL, leave_fd, EPOLLIN);
-    /* Who waits there wants a worker of the pool's listeners. */
-    if (r == 0 && !s->for_status)
+    if (r == 0)
         r = add_fixed(s, SOURCE_HANDOVER, s->spec->handover_fd, EPOLLIN | EPOLLEXCLUSIVE);
     for (size_t i = 0; r == 0 && i < n_listeners; i++)
-        r = add_fixed(s, SOURCE_LISTENER, listeners[i], EPOLLIN | EPOLLEXCLUSIVE);
+        r = add_fixed(s, SOURCE_LISTENER, s->spec->listen_fds[i], EPOLLIN | EPOLLEXCLUSIVE);
     return r;
 }
 
@@ -173,13 +172,13 @@ static int serve_set_up(Serve *s)
     if (!s->shared)
         return -ENOMEM;
     connection_shared_set_read_timeout(s->shared, s->spec->read_timeout_usec);
-    /* Nobody else could serve what this worker has. */
-    s->held.park_fd = s->for_status ? -1 : s->spec->park_fd;
-    if (s->spec->max_memory_bytes > 0)
-        memory_init();
+    s->held.park_fd = s->spec->park_fd;
+    memory_init();
     r = turn_init(s->shared);
     if (r == 0)
         r = learn_manager(s);
+    if (r == 0)
+        r = access_init(s->spec, s->manager_pid, s->shared);
     if (r == 0)
         r = watch_sources(s);
     if (r < 0)
@@ -187,7 +186,8 @@ static int serve_set_up(Serve *s)
 
     board_begin(s->slot);
     s->slot->state = WORKER_STATE_IDLE;
-    s->slot->last_active_usec = clock_monotonic_usec();
+    s->slot->last_active_usec = s->looked_usec = clock_monotonic_usec();
+    s->slot->resident_bytes = memory_resident_bytes();
     board_commit(s->slot);
     ready.flags = (uint32_t)s->slot->moot;
     return link_send(s->life_line, &ready, NULL, 0);
@@ -281,9 +281,9 @@ static void watch_held(Serve *s, const Source *last)
 
 static int wait_msec(const Serve *s)
 {
-    if (s->phase != SERVE_STAYING)
-        return leave_wait_msec(s);
-    return s->timed ? SWEEP_MSEC : -1;
+    int msec = s->phase != SERVE_STAYING ? leave_wait_msec(s) : s->timed ? SWEEP_MSEC : -1;
+
+    return access_is_pending() && (unsigned)msec > ACCESS_IDLE_MSEC ? ACCESS_IDLE_MSEC : msec;
 }
 
 static void serve_loop(Serve *s)
@@ -293,6 +293,8 @@ static void serve_loop(Serve *s)
         int n = epoll_wait(s->epoll_fd, events, ARRAY_SIZE(events), wait_msec(s));
         Source *source = choose(s, events, n);
 
+        if (access_is_pending())
+            access_look(n == 0);
         if (source)
             dispatch(s, source);
         leave_settle(s);
@@ -310,12 +312,13 @@ int serve(const RuntimeSpec *spec, const Engine *engine, BoardSlot *slot, int li
     s.engine = engine;
     s.slot = slot;
     s.life_line = life_line;
-    s.for_status = flags & LINK_FORK_STATUS;
     ask_init(life_line, flags & LINK_FORK_DRAINING);
+    ask_on_reopen(access_reopen);
     r = serve_set_up(&s);
     if (r < 0)
         return r;
     serve_loop(&s);
+    access_flush();
 
     board_begin(slot);
     slot->state = WORKER_STATE_DRAINING;

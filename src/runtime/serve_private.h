@@ -20,7 +20,6 @@ typedef struct Serve {
     BoardSlot *slot;
     int life_line;
     pid_t manager_pid;
-    bool for_status; /* on the listeners of pm.status_listen only */
     ConnectionShared *shared;
     int epoll_fd;
     Source *fixed;
@@ -33,6 +32,7 @@ typedef struct Serve {
     /* turn.c */
     uint64_t requests;
     uint64_t ended_usec;       /* the last request ended at */
+    uint64_t looked_usec;      /* when resident_bytes of the slot was set */
     uint64_t work_began_usec;  /* since then there was no pause */
     uint64_t look_credit_usec; /* earned for looking whether clients have gone */
 

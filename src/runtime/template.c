@@ -1,13 +1,17 @@
 #include "runtime/template.h"
 
+#include "base/clock.h"
 #include "base/exit_status.h"
 #include "base/fd.h"
 #include "link/message.h"
 #include "log/log.h"
+#include "runtime/access.h"
+#include "runtime/trace.h"
 #include "runtime/worker.h"
 #include "sandbox/sandbox.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -89,35 +93,64 @@ static int check_root(const struct stat *first)
     return 0;
 }
 
+/* Call stacks are waited for here. False: the link has nothing yet. */
+static bool wait_link(int link_fd)
+{
+    struct pollfd p = {.fd = link_fd, .events = POLLIN};
+    int timeout = trace_timeout_msec();
+
+    if (timeout < 0)
+        return true; /* link_receive() waits */
+    if (poll(&p, 1, timeout) < 0)
+        return false;
+    trace_look(link_fd, clock_monotonic_usec());
+    return p.revents != 0;
+}
+
+/* 0 or the exit status of the template. */
+static int obey(const RuntimeSpec *spec, const Engine *engine, const SeccompFilter *filter,
+                const struct stat *root, const LinkMessage *m, int *fds, size_t n_fds)
+{
+    static bool checked;
+
+    if (m->type == LINK_TRACE && n_fds == 1)
+        trace_take_order(fds[0], spec->link_fd, clock_monotonic_usec());
+    else if (m->type == LINK_REOPEN && n_fds == 1)
+        access_replace(spec, TAKE_FD(fds[0])); /* for workers to come */
+    else if (m->type == LINK_FORK && m->count > 0 && m->count <= LINK_FORK_MAX &&
+             n_fds == m->count * LINK_FORK_FDS) {
+        int status = checked ? 0 : check_root(root);
+
+        if (status != 0)
+            return status;
+        checked = true;
+        on_fork_order(spec, engine, filter, fds, n_fds, m->flags);
+    } else
+        log_error("Ignoring message %u of the manager", m->type);
+    return 0;
+}
+
 static int template_loop(const RuntimeSpec *spec, const Engine *engine, const SeccompFilter *filter,
                          const struct stat *root)
 {
-    bool checked = false;
-
     for (;;) {
         int fds[LINK_FORK_MAX * LINK_FORK_FDS];
         size_t n_fds = 0;
         LinkMessage m;
-        int r = link_receive(spec->link_fd, 0, &m, fds, ARRAY_SIZE(fds), &n_fds, NULL);
+        int r, status;
 
+        if (!wait_link(spec->link_fd))
+            continue;
+        r = link_receive(spec->link_fd, 0, &m, fds, ARRAY_SIZE(fds), &n_fds, NULL);
         if (r == 0)
             return EXIT_STATUS_OK;
         if (r < 0) {
             log_error("Link to the manager is broken: %s", strerror(-r));
             return EXIT_STATUS_LINK;
         }
-        if (!checked) {
-            int status = check_root(root);
-
-            if (status != 0)
-                return status;
-            checked = true;
-        }
-        if (m.type == LINK_FORK && m.count > 0 && m.count <= LINK_FORK_MAX &&
-            n_fds == m.count * LINK_FORK_FDS)
-            on_fork_order(spec, engine, filter, fds, n_fds, m.flags);
-        else
-            log_error("Ignoring message %u of the manager", m.type);
+        status = obey(spec, engine, filter, root, &m, fds, n_fds);
+        if (status != 0)
+            return status;
         /* Only the workers hold their ends now: when one dies, the manager sees the end of its life
          * line. */
         for (size_t i = 0; i < n_fds; i++)
@@ -179,7 +212,9 @@ int template_run(const RuntimeSpec *spec, const Engine *engine)
         free(started.reason);
         return EXIT_STATUS_RUNTIME;
     }
-    r = report_ready(spec, &started);
+    r = trace_template_start(engine);
+    if (r == 0)
+        r = report_ready(spec, &started);
     free(started.reason);
     if (r < 0)
         return EXIT_STATUS_LINK;

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/exit_status.h"
 #include "log/log.h"
+#include "runtime/access.h"
 #include "runtime/ask.h"
 #include "runtime/complain.h"
 #include "runtime/memory.h"
@@ -15,6 +16,9 @@
 /* A fresh connection is waited for this long before it is given away or held: the web server writes
  * at once. */
 #define FRESH_WAIT_MSEC 2
+
+/* Between two looks at the memory that the worker takes. */
+#define MEMORY_LOOK_USEC (1 * USEC_PER_SEC)
 
 /*
  * Whether the client has gone is looked at only when the worker comes from uninterrupted work, so
@@ -35,6 +39,7 @@ static bool is_fork;
 static void on_fork_child(void)
 {
     is_fork = true;
+    access_disown();
     connection_shared_disown(shared_by_forks);
 }
 
@@ -47,8 +52,41 @@ int turn_init(ConnectionShared *shared)
 /* The successor shall be there when this request ends. */
 static void announce(Serve *s, LinkLeaving why)
 {
-    if (s->phase == SERVE_STAYING && !s->for_status)
+    if (s->phase == SERVE_STAYING)
         ask_leaving(why);
+}
+
+/* The limit is looked at after each request; without one it is only shown. */
+static void look_at_memory(Serve *s)
+{
+    bool limited = s->phase == SERVE_STAYING && s->spec->max_memory_bytes > 0;
+    bool due = s->ended_usec - s->looked_usec >= MEMORY_LOOK_USEC;
+    uint64_t bytes;
+
+    if (!limited && !due)
+        return;
+    bytes = memory_resident_bytes();
+    if (due) {
+        s->looked_usec = s->ended_usec;
+        board_begin(s->slot);
+        s->slot->resident_bytes = bytes;
+        board_commit(s->slot);
+    }
+    if (limited && bytes > s->spec->max_memory_bytes) {
+        announce(s, LINK_LEAVING_MEMORY);
+        leave(s);
+    }
+}
+
+static void publish_dropped(Serve *s)
+{
+    uint64_t n = log_dropped() + access_dropped();
+
+    if (n == s->slot->records_dropped)
+        return;
+    board_begin(s->slot);
+    s->slot->records_dropped = n;
+    board_commit(s->slot);
 }
 
 /* *now_usec is when the request begins, and then when it has ended: the clock is read once per
@@ -59,28 +97,29 @@ static ConnectionOutcome run_request(Serve *s, Connection *connection, uint64_t 
     Request *request = connection_request(connection, begin_usec);
     bool last = s->spec->max_requests > 0 && s->requests + 1 >= s->spec->max_requests;
     ConnectionOutcome outcome;
+    uint32_t app_status;
     int status;
 
     if (last)
         announce(s, LINK_LEAVING_REQUESTS);
+    access_begin();
     status = s->engine->run(request);
     if (is_fork)
         _exit(status < 0 ? EXIT_STATUS_FAILURE : status & 0xff);
+    app_status = status < 0 ? 255 : (uint32_t)status;
     s->requests++;
     if (status < 0 && !last) /* it is said once */
         announce(s, LINK_LEAVING_LANGUAGE);
     if (last || status < 0 || ask_told_to_leave())
         leave(s);
+    request_answer(request, app_status);
     *now_usec = s->ended_usec = clock_monotonic_usec();
+    access_record(request, *now_usec);
     s->look_credit_usec =
         MIN(s->look_credit_usec + s->ended_usec - begin_usec, (uint64_t)LOOK_CREDIT_MAX);
-    outcome = connection_end(connection, status < 0 ? 255 : (uint32_t)status,
-                             s->phase != SERVE_CLOSING, *now_usec);
-    if (s->phase == SERVE_STAYING && s->spec->max_memory_bytes > 0 &&
-        memory_resident_bytes() > s->spec->max_memory_bytes) {
-        announce(s, LINK_LEAVING_MEMORY);
-        leave(s);
-    }
+    outcome = connection_end(connection, app_status, s->phase != SERVE_CLOSING, *now_usec);
+    look_at_memory(s);
+    publish_dropped(s);
     return outcome;
 }
 
@@ -142,8 +181,6 @@ void turn_fresh(Serve *s, int fd, unsigned flags)
         log_error("Not enough memory for a connection, closing it");
         return;
     }
-    if (s->for_status)
-        connection_mark_status(connection);
     if (flags & LINK_CONNECTION_SERVED)
         connection_mark_served(connection);
     if (s->phase == SERVE_PARKING) {

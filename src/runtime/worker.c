@@ -6,7 +6,9 @@
 #include "board/slot.h"
 #include "link/message.h"
 #include "log/log.h"
+#include "runtime/mark.h"
 #include "runtime/serve.h"
+#include "runtime/trace.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -23,9 +25,10 @@ _noreturn_ static void worker_fail(ExitStatus status, int error)
     _exit(status);
 }
 
-static int hello(int life_line)
+static int hello(int life_line, uint64_t mark_key)
 {
-    LinkMessage m = {.type = LINK_HELLO};
+    LinkMessage m = {
+        .type = LINK_HELLO, .count = (uint32_t)(mark_key >> 32), .flags = (uint32_t)mark_key};
 
     return link_send(life_line, &m, NULL, 0);
 }
@@ -48,10 +51,9 @@ _noreturn_ void worker_run(const RuntimeSpec *spec, const Engine *engine,
     int r;
 
     log_forget();
-    title_set("fpmd-worker", flags & LINK_FORK_STATUS ? "fpmd: status of pool %s" : "fpmd: pool %s",
-              spec->pool);
+    title_set("fpmd-worker", "fpmd: pool %s", spec->pool);
     /* The first message: from here on the manager knows our pid, whatever becomes of us. */
-    r = hello(fds->life_line);
+    r = hello(fds->life_line, mark_start(fds->out, fds->err));
     if (r < 0)
         worker_fail(EXIT_STATUS_LINK, r);
     fd_close(spec->link_fd);
@@ -63,6 +65,7 @@ _noreturn_ void worker_run(const RuntimeSpec *spec, const Engine *engine,
     if (r < 0)
         worker_fail(EXIT_STATUS_SCOREBOARD, r);
     fd_close(fds->slot);
+    trace_worker_start(slot);
 
     r = landlock_isolate();
     if (r < 0)

@@ -35,12 +35,19 @@ static int create_ruleset(const RulesetAttributes *attributes, size_t size, unsi
     return r < 0 ? -errno : (int)r;
 }
 
-/* The version that the kernel has; 0: none, and the process is not dumpable instead; -errno. */
-static int find_abi(void)
+int landlock_find_abi(void)
 {
     int abi = create_ruleset(NULL, 0, CREATE_RULESET_VERSION);
 
-    if (abi == -ENOSYS || abi == -EOPNOTSUPP)
+    return abi == -ENOSYS || abi == -EOPNOTSUPP ? 0 : abi;
+}
+
+/* The version that the kernel has; 0: none, and the process is not dumpable instead; -errno. */
+static int find_abi(void)
+{
+    int abi = landlock_find_abi();
+
+    if (abi == 0)
         return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ? -errno : 0;
     return abi;
 }

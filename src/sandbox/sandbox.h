@@ -65,6 +65,11 @@ int confine_for_exec(const Confinement *c);
 
 /* ---- landlock.c ---- */
 
+/** The version of the kernel's Landlock (landlock(7)), 0: it has none or it is switched off;
+ * -errno.
+ */
+int landlock_find_abi(void);
+
 /**
  * Puts this process into a Landlock domain of its own without any rule (handled: making block
  * devices, which nobody may anyway). Siblings are then in different domains, which the kernel keeps

@@ -1,6 +1,7 @@
 #include "sandbox/syscalls.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -177,6 +178,9 @@ const char *const porter_calls[] = {
     "getsockopt",
     "shutdown",
     "close",
+    /* a snapshot, and the history */
+    "fstat",
+    "pread64",
     /* waiting */
     "epoll_ctl",
     "epoll_wait",
@@ -207,6 +211,9 @@ const AllowedArgument porter_arguments[] = {
     {"mmap", 2, PROT_EXEC, 0},
     {"mmap2", 2, PROT_EXEC, 0},
     {"mprotect", 2, PROT_EXEC, 0},
+    /* whether a snapshot stays as it is, and its size; no file by its name is of any use here */
+    {"fcntl", 1, UINT32_MAX, F_GET_SEALS},
+    {"newfstatat", 3, UINT32_MAX, AT_EMPTY_PATH},
     /* only to where the socket is connected */
     {"sendto", 4, UINT64_MAX, 0},
     /* that a close does not wait */

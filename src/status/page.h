@@ -1,9 +1,10 @@
 #pragma once
 
 /*
- * The status page: what PHP-FPM shows of a pool, under its names and in its five layouts, so that
- * monitoring made for PHP-FPM reads it unchanged. One table of fields for the pool and one for its
- * processes; the layouts and fpm_get_status() are loops over them. No I/O and no clock here.
+ * The status page for programs: what PHP-FPM shows of a pool, under its names and in its order, so
+ * that monitoring made for PHP-FPM reads it unchanged, and behind that what is ours. One table of
+ * fields each for the pool and for its processes; the layouts and fpm_get_status() are loops over
+ * them. The page for people is in dashboard.h. No I/O and no clock here.
  */
 
 #include "base/buffer.h"
@@ -34,6 +35,9 @@ typedef enum PageType {
     PAGE_PERCENT, /* double */
     PAGE_URI,     /* PageUri; of fpm_get_status(): its name */
     PAGE_QUERY,   /* PageUri; of fpm_get_status(): its query; not on pages */
+    PAGE_U32,     /* uint32_t */
+    PAGE_CHARS,   /* char array */
+    PAGE_LATENCY, /* uint64_t[BOARD_LATENCY_BUCKETS] */
     _PAGE_TYPE_MAX,
 } PageType;
 
@@ -68,14 +72,14 @@ typedef struct PagePool {
 
 typedef struct PageField {
     PageType type;
-    size_t offset;      /* in PagePool or PageProcess */
-    const char *name;   /* of HTML and JSON */
+    size_t offset; /* in PagePool or PageProcess; of what is ours in StatusPool or StatusWorker */
+    const char *name;   /* of JSON */
     const char *plain;  /* of the plain page */
     const char *tag;    /* of XML */
     const char *key;    /* of fpm_get_status() */
-    const char *metric; /* of OpenMetrics; NULL: none */
-    const char *metric_type, *metric_help;
-    bool help_last; /* the line HELP stands behind the line TYPE */
+    const char *metric; /* of OpenMetrics; NULL: none. All are gauges: what PHP-FPM calls counters
+                           lacks the suffix that counters need */
+    const char *metric_help;
 } PageField;
 
 /* The values borrow the texts of the snapshot. */
@@ -86,15 +90,29 @@ void page_process(const StatusWorker *worker, PageProcess *ret);
 const PageField *page_pool_fields(size_t *ret_n);
 const PageField *page_process_fields(size_t *ret_n);
 
+/** The same of what PHP-FPM does not tell: fields of a StatusPool or StatusWorker. They follow. */
+const PageField *page_more_pool_fields(size_t *ret_n);
+const PageField *page_more_process_fields(size_t *ret_n);
+
 /** The value of a field of an object, by its type. */
 const char *page_text(const void *object, const PageField *f);
 uint64_t page_number(const void *object, const PageField *f);
 double page_percent(const void *object, const PageField *f);
 const PageUri *page_uri(const void *object, const PageField *f);
+const uint64_t *page_latency(const void *object, const PageField *f);
 
 /**
- * Appends the page; the processes too when full and the format has a place for them. local_time is
- * localtime_r() or the like: times are shown in local time to people. 0 or -ENOMEM.
+ * Appends the page; the processes too when full. local_time is localtime_r() or the like: times are
+ * shown in local time to people. 0 or -ENOMEM.
  */
 int page_render(Buffer *b, PageFormat format, const StatusPool *pool, const StatusWorker *workers,
                 bool full, struct tm *(*local_time)(const time_t *time, struct tm *ret));
+
+/** Appends the metrics: those of PHP-FPM by their names, and ours. strict: as OpenMetrics 1.0 has
+ * it (families of counters without "_total"), else in the text format 0.0.4 of Prometheus. 0 or
+ * -ENOMEM. */
+int page_render_metrics(Buffer *b, const StatusPool *pool, const StatusWorker *workers, bool full,
+                        bool strict);
+
+/** The upper bound of a bucket of durations in microseconds, UINT64_MAX: none. */
+uint64_t page_latency_bound(size_t bucket);

@@ -1,5 +1,6 @@
 #include "status/page.h"
 
+#include "status/dashboard.h"
 #include "status/escape.h"
 
 #include <inttypes.h>
@@ -23,8 +24,9 @@ struct Layout {
     const char *quote;                            /* around texts */
     bool human_times;
     PutField put_pool_field;
-    PutField put_process_field; /* NULL: the format shows no processes */
-    const char *begin, *end_pool;
+    PutField put_process_field;
+    const char *begin;
+    int (*put_latency)(Buffer *b, const uint64_t *buckets);
     const char *begin_processes, *begin_process, *between, *end_process, *end_processes;
     const char *end;
     LocalTime local_time;
@@ -64,13 +66,17 @@ static int put_value(Buffer *b, const Layout *l, const void *object, const PageF
     int r;
 
     switch (f->type) {
+    case PAGE_LATENCY:
+        return l->put_latency(b, page_latency(object, f));
     case PAGE_NUMBER:
+    case PAGE_U32:
         return buffer_printf(b, "%" PRIu64, page_number(object, f));
     case PAGE_TIME:
         return put_time(b, l, page_number(object, f));
     case PAGE_PERCENT:
         return buffer_printf(b, "%.2f", page_percent(object, f));
     case PAGE_TEXT:
+    case PAGE_CHARS:
     case PAGE_URI:
     case PAGE_QUERY:
     case _PAGE_TYPE_MAX:
@@ -78,9 +84,38 @@ static int put_value(Buffer *b, const Layout *l, const void *object, const PageF
     }
     r = put(b, l->quote);
     if (r == 0)
-        r = f->type == PAGE_TEXT ? l->put_text(b, page_text(object, f))
-                                 : put_uri(b, l, page_uri(object, f));
+        r = f->type == PAGE_TEXT || f->type == PAGE_CHARS ? l->put_text(b, page_text(object, f))
+                                                          : put_uri(b, l, page_uri(object, f));
     return r < 0 ? r : put(b, l->quote);
+}
+
+/* How many requests took at most so long, for each bound: "250:17 500:20 … inf:21". */
+static int plain_latency(Buffer *b, const uint64_t *buckets)
+{
+    uint64_t sum = 0;
+    int r = 0;
+
+    for (size_t i = 0; i < BOARD_LATENCY_BUCKETS && r == 0; i++) {
+        sum += buckets[i];
+        r = page_latency_bound(i) == UINT64_MAX
+                ? buffer_printf(b, "inf:%" PRIu64, sum)
+                : buffer_printf(b, "%" PRIu64 ":%" PRIu64 " ", page_latency_bound(i), sum);
+    }
+    return r;
+}
+
+static int json_latency(Buffer *b, const uint64_t *buckets)
+{
+    uint64_t sum = 0;
+    int r = put(b, "{");
+
+    for (size_t i = 0; i < BOARD_LATENCY_BUCKETS && r == 0; i++) {
+        sum += buckets[i];
+        r = page_latency_bound(i) == UINT64_MAX
+                ? buffer_printf(b, "\"+Inf\":%" PRIu64, sum)
+                : buffer_printf(b, "\"%" PRIu64 "\":%" PRIu64 ",", page_latency_bound(i), sum);
+    }
+    return r < 0 ? r : put(b, "}");
 }
 
 /* before VALUE after */
@@ -102,18 +137,6 @@ static int plain_field(Buffer *b, const Layout *l, const void *object, const Pag
     int r = buffer_printf(b, "%s:%*s", f->plain, PLAIN_COLUMN - 1 - (int)strlen(f->plain), "");
 
     return r < 0 ? r : put_between(b, l, "", "\n", object, f);
-}
-
-static int html_row(Buffer *b, const Layout *l, const void *object, const PageField *f, bool first)
-{
-    int r = buffer_printf(b, "<tr><th>%s</th>", f->name);
-
-    return r < 0 ? r : put_between(b, l, "<td>", "</td></tr>\n", object, f);
-}
-
-static int html_cell(Buffer *b, const Layout *l, const void *object, const PageField *f, bool first)
-{
-    return put_between(b, l, "<td>", "</td>", object, f);
 }
 
 static int xml_element(Buffer *b, const Layout *l, const void *object, const PageField *f,
@@ -141,40 +164,6 @@ static int json_member(Buffer *b, const Layout *l, const void *object, const Pag
     return r < 0 ? r : put_value(b, l, object, f);
 }
 
-/* That the page is there is a metric too; its help carries the words. */
-static int metrics_up(Buffer *b, const Layout *l, const PagePool *pool)
-{
-    int r = put(b, "# HELP phpfpm_up Could pool ");
-
-    if (r == 0)
-        r = l->put_text(b, pool->name);
-    return r < 0 ? r
-                 : buffer_printf(b,
-                                 " using a %s PM on PHP-FPM be reached?\n# TYPE phpfpm_up gauge\n"
-                                 "phpfpm_up 1\n",
-                                 pool->mode);
-}
-
-static int metrics_field(Buffer *b, const Layout *l, const void *object, const PageField *f,
-                         bool first)
-{
-    int r = 0;
-
-    if (first)
-        return metrics_up(b, l, object);
-    if (!f->metric)
-        return 0;
-    if (!f->help_last)
-        r = buffer_printf(b, "# HELP %s %s\n", f->metric, f->metric_help);
-    if (r == 0)
-        r = buffer_printf(b, "# TYPE %s %s\n", f->metric, f->metric_type);
-    if (r == 0 && f->help_last)
-        r = buffer_printf(b, "# HELP %s %s\n", f->metric, f->metric_help);
-    if (r == 0)
-        r = buffer_printf(b, "%s ", f->metric);
-    return r < 0 ? r : put_between(b, l, "", "\n", object, f);
-}
-
 /* ---- layouts ---- */
 
 static const Layout layouts[] = {
@@ -183,43 +172,25 @@ static const Layout layouts[] = {
                     .put_text = escape_text,
                     .quote = "",
                     .human_times = true,
+                    .put_latency = plain_latency,
                     .put_pool_field = plain_field,
                     .put_process_field = plain_field,
                     .begin = "",
-                    .end_pool = "",
                     .begin_processes = "",
                     .begin_process = "\n************************\n",
                     .between = "",
                     .end_process = "",
                     .end_processes = "",
                     .end = ""},
-    [PAGE_HTML] = {.name = "html",
-                   .content_type = "text/html",
-                   .put_text = escape_markup,
-                   .quote = "",
-                   .human_times = true,
-                   .put_pool_field = html_row,
-                   .put_process_field = html_cell,
-                   .begin = "<!DOCTYPE html PUBLIC \"-//W3C//DTD XHTML 1.0 Strict//EN\" "
-                            "\"http://www.w3.org/TR/xhtml1/DTD/xhtml1-strict.dtd\">\n"
-                            "<html xmlns=\"http://www.w3.org/1999/xhtml\" xml:lang=\"en\" "
-                            "lang=\"en\">\n<head><title>PHP-FPM Status Page</title></head>\n"
-                            "<body>\n<table>\n",
-                   .end_pool = "</table>\n",
-                   .begin_processes = "<table border=\"1\">\n",
-                   .begin_process = "<tr>",
-                   .between = "",
-                   .end_process = "</tr>\n",
-                   .end_processes = "</table>",
-                   .end = "</body></html>"},
+    [PAGE_HTML] = {.name = "html", .content_type = "text/html; charset=utf-8"},
     [PAGE_XML] = {.name = "xml",
                   .content_type = "text/xml",
                   .put_text = escape_markup,
                   .quote = "",
+                  .put_latency = plain_latency,
                   .put_pool_field = xml_line,
                   .put_process_field = xml_element,
                   .begin = "<?xml version=\"1.0\" ?>\n<status>\n",
-                  .end_pool = "",
                   .begin_processes = "<processes>\n",
                   .begin_process = "<process>",
                   .between = "",
@@ -230,10 +201,10 @@ static const Layout layouts[] = {
                    .content_type = "application/json",
                    .put_text = escape_json_ascii,
                    .quote = "\"",
+                   .put_latency = json_latency,
                    .put_pool_field = json_member,
                    .put_process_field = json_member,
                    .begin = "{",
-                   .end_pool = "",
                    .begin_processes = ", \"processes\":[",
                    .begin_process = "{",
                    .between = ",",
@@ -241,14 +212,7 @@ static const Layout layouts[] = {
                    .end_processes = "]",
                    .end = "}"},
     [PAGE_OPENMETRICS] = {.name = "openmetrics",
-                          .content_type =
-                              "application/openmetrics-text; version=1.0.0; charset=utf-8",
-                          .put_text = escape_metrics,
-                          .quote = "",
-                          .put_pool_field = metrics_field,
-                          .begin = "",
-                          .end_pool = "",
-                          .end = "# EOF\n"},
+                          .content_type = "text/plain; version=0.0.4; charset=utf-8"},
 };
 
 _Static_assert(ARRAY_SIZE(layouts) == _PAGE_FORMAT_MAX, "every format has a layout");
@@ -264,48 +228,35 @@ const char *page_content_type(PageFormat format)
 }
 
 static int put_fields(Buffer *b, const Layout *l, PutField put_field, const void *object,
-                      const PageField *fields, size_t n)
+                      const PageField *fields, size_t n, bool first)
 {
     int r = 0;
 
     for (size_t i = 0; r == 0 && i < n; i++)
         if (fields[i].name)
-            r = put_field(b, l, object, &fields[i], i == 0);
+            r = put_field(b, l, object, &fields[i], first && i == 0);
     return r;
-}
-
-/* A table of HTML has its names once, above the columns. */
-static int put_heads(Buffer *b, const PageField *fields, size_t n)
-{
-    int r = put(b, "<tr>");
-
-    for (size_t i = 0; r == 0 && i < n; i++)
-        if (fields[i].name)
-            r = buffer_printf(b, "<th>%s</th>", fields[i].name);
-    return r < 0 ? r : put(b, "</tr>\n");
 }
 
 static int put_process(Buffer *b, const Layout *l, const StatusWorker *worker)
 {
-    size_t n;
-    const PageField *fields = page_process_fields(&n);
+    size_t n, n_more;
+    const PageField *fields = page_process_fields(&n), *more = page_more_process_fields(&n_more);
     PageProcess process;
     int r = put(b, l->begin_process);
 
     page_process(worker, &process);
     if (r == 0)
-        r = put_fields(b, l, l->put_process_field, &process, fields, n);
+        r = put_fields(b, l, l->put_process_field, &process, fields, n, true);
+    if (r == 0)
+        r = put_fields(b, l, l->put_process_field, worker, more, n_more, false);
     return r < 0 ? r : put(b, l->end_process);
 }
 
 static int put_processes(Buffer *b, const Layout *l, const StatusWorker *workers, size_t n_workers)
 {
-    size_t n;
-    const PageField *fields = page_process_fields(&n);
     int r = put(b, l->begin_processes);
 
-    if (r == 0 && l->put_process_field == html_cell)
-        r = put_heads(b, fields, n);
     for (size_t i = 0; r == 0 && i < n_workers; i++) {
         if (i > 0)
             r = put(b, l->between);
@@ -315,22 +266,33 @@ static int put_processes(Buffer *b, const Layout *l, const StatusWorker *workers
     return r < 0 ? r : put(b, l->end_processes);
 }
 
+static int put_pool(Buffer *b, const Layout *l, const StatusPool *pool, const StatusWorker *workers)
+{
+    size_t n, n_more;
+    const PageField *fields = page_pool_fields(&n), *more = page_more_pool_fields(&n_more);
+    PagePool page;
+    int r;
+
+    page_pool(pool, workers, &page);
+    r = put_fields(b, l, l->put_pool_field, &page, fields, n, true);
+    return r < 0 ? r : put_fields(b, l, l->put_pool_field, pool, more, n_more, false);
+}
+
 int page_render(Buffer *b, PageFormat format, const StatusPool *pool, const StatusWorker *workers,
                 bool full, LocalTime local_time)
 {
     Layout l = layouts[format];
-    size_t n;
-    const PageField *fields = page_pool_fields(&n);
-    PagePool page;
-    int r = put(b, l.begin);
+    int r;
 
+    if (format == PAGE_HTML)
+        return dashboard_render(b, pool, workers, full, NULL, local_time);
+    if (format == PAGE_OPENMETRICS)
+        return page_render_metrics(b, pool, workers, full, false);
     l.local_time = local_time;
-    page_pool(pool, workers, &page);
+    r = put(b, l.begin);
     if (r == 0)
-        r = put_fields(b, &l, l.put_pool_field, &page, fields, n);
-    if (r == 0)
-        r = put(b, l.end_pool);
-    if (r == 0 && full && l.put_process_field)
+        r = put_pool(b, &l, pool, workers);
+    if (r == 0 && full)
         r = put_processes(b, &l, workers, pool->n_workers);
     return r < 0 ? r : put(b, l.end);
 }

@@ -2,101 +2,14 @@
 
 #include "status/escape.h"
 #include "status/generations.h"
+#include "status/history.h"
+#include "status/human.h"
+#include "status/page.h"
+#include "status/render_fields.h"
 
 #include <inttypes.h>
 #include <string.h>
 #include <time.h>
-
-typedef enum FieldType {
-    FIELD_TEXT,  /* char array */
-    FIELD_U32,   /* uint32_t */
-    FIELD_U64,   /* uint64_t */
-    FIELD_MODE,  /* uint32_t, PoolMode */
-    FIELD_STATE, /* uint32_t, WorkerState */
-    FIELD_MOOT,  /* uint32_t, bits of BoardMoot */
-    FIELD_TIME,  /* uint64_t, µs since 1970 */
-    FIELD_SPAN,  /* uint64_t, µs */
-    FIELD_MILLI, /* uint64_t, thousandths */
-    _FIELD_TYPE_MAX,
-} FieldType;
-
-/* The unit of numbers is part of the key, since JSON has the raw ones; text has units of its own.
- */
-typedef struct Field {
-    const char *key;   /* of JSON */
-    const char *label; /* of text; of workers: the head of a column */
-    FieldType type;
-    size_t offset;
-    int width; /* of the column; 0: the last one */
-} Field;
-
-#define POOL(key, label, type, member)                                                             \
-    {                                                                                              \
-        key, label, type, offsetof(StatusPool, member), 0                                          \
-    }
-#define WORKER(key, label, type, member, width)                                                    \
-    {                                                                                              \
-        key, label, type, offsetof(StatusWorker, member), width                                    \
-    }
-
-static const Field pool_fields[] = {
-    POOL("pool", "pool", FIELD_TEXT, name),
-    POOL("state", "state", FIELD_TEXT, state),
-    POOL("status_text", "status", FIELD_TEXT, status_text),
-    POOL("runtime", "runtime", FIELD_TEXT, runtime),
-    POOL("runtime_version", "runtime version", FIELD_TEXT, runtime_version),
-    POOL("manager_pid", "manager", FIELD_U32, manager_pid),
-    POOL("started_usec", "started", FIELD_TIME, started_usec),
-    POOL("uptime_usec", "up for", FIELD_SPAN, uptime_usec),
-    POOL("generation", "generation", FIELD_U32, generation),
-    POOL("mode", "mode", FIELD_MODE, mode),
-    POOL("max_children", "max children", FIELD_U32, max_children),
-    POOL("active", "active", FIELD_U32, active),
-    POOL("idle", "idle", FIELD_U32, idle),
-    POOL("starting", "starting", FIELD_U32, starting),
-    POOL("draining", "draining", FIELD_U32, draining),
-    POOL("active_max", "active at most", FIELD_U32, active_max),
-    POOL("queued", "queued", FIELD_U32, queued),
-    POOL("queued_max", "queued at most", FIELD_U32, queued_max),
-    POOL("connections_parked", "parked", FIELD_U32, parked),
-    POOL("connections_shed", "shed", FIELD_U64, shed),
-    POOL("requests", "requests", FIELD_U64, requests),
-    POOL("requests_per_second", "requests per second", FIELD_MILLI, requests_per_ksec),
-    POOL("requests_abandoned", "abandoned", FIELD_U64, abandoned),
-    POOL("read_timeouts", "read timeouts", FIELD_U64, read_timeouts),
-    POOL("scripts_stopped", "scripts stopped", FIELD_U64, stopped),
-    POOL("limit_reached", "limit reached", FIELD_U64, limit_reached),
-    POOL("workers_started", "workers started", FIELD_U64, workers_started),
-    POOL("workers_crashed", "workers crashed", FIELD_U64, workers_crashed),
-    POOL("workers_ended", "workers ended", FIELD_U64, ended),
-    POOL("reloads", "reloads", FIELD_U64, reloads),
-    POOL("reloads_refused", "reloads refused", FIELD_U64, reloads_refused),
-    POOL("emergency_restarts", "emergency restarts", FIELD_U64, emergency_restarts),
-    POOL("protocol_errors", "protocol errors", FIELD_U64, protocol_errors),
-    POOL("absurd_messages", "absurd messages", FIELD_U64, absurd_messages),
-    POOL("records_dropped", "records dropped", FIELD_U64, records_dropped),
-    POOL("sandbox_moot", "sandbox, moot", FIELD_MOOT, moot),
-};
-
-static const Field worker_fields[] = {
-    WORKER("pid", "PID", FIELD_U32, pid, 8),
-    WORKER("slot", "SLOT", FIELD_U32, slot, 5),
-    WORKER("generation", "GEN", FIELD_U32, generation, 4),
-    WORKER("state", "STATE", FIELD_STATE, board.state, 10),
-    WORKER("started_usec", "STARTED", FIELD_TIME, started_usec, 21),
-    WORKER("age_usec", "AGE", FIELD_SPAN, age_usec, 9),
-    WORKER("requests", "REQUESTS", FIELD_U64, board.requests, 9),
-    WORKER("connections", "CONNS", FIELD_U32, board.connections, 6),
-    WORKER("bytes_in", "IN", FIELD_U64, board.bytes_in, 11),
-    WORKER("bytes_out", "OUT", FIELD_U64, board.bytes_out, 11),
-    WORKER("protocol_errors", "ERRORS", FIELD_U64, board.protocol_errors, 7),
-    WORKER("request_age_usec", "RUNNING", FIELD_SPAN, request_age_usec, 9),
-    WORKER("content_length", "LENGTH", FIELD_U64, board.content_length, 11),
-    WORKER("http_status", "HTTP", FIELD_U32, board.status, 5),
-    WORKER("method", "METHOD", FIELD_TEXT, board.method, 8),
-    WORKER("script", "SCRIPT", FIELD_TEXT, board.script, 40),
-    WORKER("uri", "URI", FIELD_TEXT, board.uri, 0),
-};
 
 static const struct {
     uint32_t bit;
@@ -107,7 +20,7 @@ static const struct {
     {BOARD_MOOT_SECUREBITS, "securebits"},
 };
 
-static uint32_t get_u32(const void *object, const Field *f)
+static uint32_t get_u32(const void *object, const RenderField *f)
 {
     uint32_t v;
 
@@ -115,7 +28,7 @@ static uint32_t get_u32(const void *object, const Field *f)
     return v;
 }
 
-static uint64_t get_u64(const void *object, const Field *f)
+static uint64_t get_u64(const void *object, const RenderField *f)
 {
     uint64_t v;
 
@@ -124,7 +37,7 @@ static uint64_t get_u64(const void *object, const Field *f)
 }
 
 /* The word of an enum; "unknown" for a number that none of ours has. */
-static const char *get_word(const void *object, const Field *f)
+static const char *get_word(const void *object, const RenderField *f)
 {
     uint32_t v = get_u32(object, f);
     const char *word = NULL;
@@ -152,7 +65,24 @@ static int json_moot(Buffer *b, uint32_t bits)
     return r < 0 ? r : buffer_append(b, "]", 1);
 }
 
-static int json_value(Buffer *b, const void *object, const Field *f)
+/* Not cumulative; the last one has no bound. */
+static int json_latency(Buffer *b, const uint64_t *buckets)
+{
+    int r = buffer_append(b, "[", 1);
+
+    for (size_t i = 0; r == 0 && i < BOARD_LATENCY_BUCKETS; i++) {
+        uint64_t bound = page_latency_bound(i);
+
+        r = buffer_printf(b, "%s{", i > 0 ? ", " : "");
+        if (r == 0 && bound != UINT64_MAX)
+            r = buffer_printf(b, "\"at_most_usec\": %" PRIu64 ", ", bound);
+        if (r == 0)
+            r = buffer_printf(b, "\"requests\": %" PRIu64 "}", buckets[i]);
+    }
+    return r < 0 ? r : buffer_append(b, "]", 1);
+}
+
+static int json_value(Buffer *b, const void *object, const RenderField *f)
 {
     switch (f->type) {
     case FIELD_TEXT:
@@ -167,9 +97,12 @@ static int json_value(Buffer *b, const void *object, const Field *f)
     case FIELD_MILLI:
         return buffer_printf(b, "%" PRIu64 ".%03u", get_u64(object, f) / 1000,
                              (unsigned)(get_u64(object, f) % 1000));
+    case FIELD_LATENCY:
+        return json_latency(b, (const uint64_t *)(const void *)((const char *)object + f->offset));
     case FIELD_U64:
     case FIELD_TIME:
     case FIELD_SPAN:
+    case FIELD_BYTES:
     case _FIELD_TYPE_MAX:
         break;
     }
@@ -177,7 +110,7 @@ static int json_value(Buffer *b, const void *object, const Field *f)
 }
 
 /* The members of one object, without its braces. */
-static int json_members(Buffer *b, const void *object, const Field *fields, size_t n,
+static int json_members(Buffer *b, const void *object, const RenderField *fields, size_t n,
                         const char *separator)
 {
     int r = 0;
@@ -192,19 +125,23 @@ static int json_members(Buffer *b, const void *object, const Field *fields, size
 
 static int json_worker(Buffer *b, const StatusWorker *worker, bool first)
 {
+    size_t n;
+    const RenderField *fields = render_worker_fields(&n);
     int r = buffer_printf(b, "%s\n    {", first ? "" : ",");
 
     if (r == 0)
-        r = json_members(b, worker, worker_fields, ARRAY_SIZE(worker_fields), ", ");
+        r = json_members(b, worker, fields, n, ", ");
     return r < 0 ? r : buffer_append(b, "}", 1);
 }
 
 static int render_json(Buffer *b, const StatusPool *pool, const StatusWorker *workers, bool full)
 {
+    size_t n;
+    const RenderField *fields = render_pool_fields(&n);
     int r = buffer_printf(b, "{\n  ");
 
     if (r == 0)
-        r = json_members(b, pool, pool_fields, ARRAY_SIZE(pool_fields), ",\n  ");
+        r = json_members(b, pool, fields, n, ",\n  ");
     if (r == 0)
         r = generations_write_json(b, pool, workers);
     if (r == 0 && full)
@@ -244,28 +181,35 @@ static int text_time(Buffer *b, uint64_t usec)
     return buffer_append(b, text, strlen(text));
 }
 
-/* The two largest units: "2d 3h", "4m 5s"; below ten seconds thousandths. */
-static int text_span(Buffer *b, uint64_t usec)
+/* What half of the requests, and nearly all of them, took at most, as far as the buckets tell. */
+static int text_latency(Buffer *b, const uint64_t *buckets)
 {
-    static const struct {
-        const char *name;
-        uint64_t seconds, next;
-        const char *next_name;
-    } units[] = {{"d", 86400, 3600, "h"}, {"h", 3600, 60, "m"}, {"m", 60, 1, "s"}};
-    uint64_t seconds = usec / USEC_PER_SEC;
+    static const uint64_t none[BOARD_LATENCY_BUCKETS];
+    static const unsigned percent[] = {50, 95, 99};
+    char text[HUMAN_SIZE];
+    int r = 0;
 
-    if (usec < 10 * USEC_PER_SEC)
-        return buffer_printf(b, "%" PRIu64 ".%03us", seconds,
-                             (unsigned)(usec % USEC_PER_SEC / USEC_PER_MSEC));
-    for (size_t i = 0; i < ARRAY_SIZE(units); i++)
-        if (seconds >= units[i].seconds)
-            return buffer_printf(b, "%" PRIu64 "%s %" PRIu64 "%s", seconds / units[i].seconds,
-                                 units[i].name, seconds % units[i].seconds / units[i].next,
-                                 units[i].next_name);
-    return buffer_printf(b, "%" PRIu64 "s", seconds);
+    for (size_t i = 0; r == 0 && i < ARRAY_SIZE(percent); i++) {
+        human_span(history_percentile(none, buckets, percent[i]), text);
+        r = buffer_printf(b, "%s%u %% %s", i > 0 ? ", " : "", percent[i], text);
+    }
+    return r;
 }
 
-static int text_value(Buffer *b, const void *object, const Field *f)
+static int text_human(Buffer *b, uint64_t n, void (*write)(uint64_t, char ret[static HUMAN_SIZE]))
+{
+    char text[HUMAN_SIZE];
+
+    write(n, text);
+    return buffer_append(b, text, strlen(text));
+}
+
+static bool is_set(const void *object, const RenderField *f)
+{
+    return (f->type == FIELD_U32 ? get_u32(object, f) : get_u64(object, f)) > 0;
+}
+
+static int text_value(Buffer *b, const void *object, const RenderField *f)
 {
     const char *text;
 
@@ -283,7 +227,11 @@ static int text_value(Buffer *b, const void *object, const Field *f)
     case FIELD_TIME:
         return text_time(b, get_u64(object, f));
     case FIELD_SPAN:
-        return text_span(b, get_u64(object, f));
+        return text_human(b, get_u64(object, f), human_span);
+    case FIELD_BYTES:
+        return text_human(b, get_u64(object, f), human_bytes);
+    case FIELD_LATENCY:
+        return text_latency(b, (const uint64_t *)(const void *)((const char *)object + f->offset));
     case FIELD_MILLI:
         return buffer_printf(b, "%" PRIu64 ".%u", get_u64(object, f) / 1000,
                              (unsigned)(get_u64(object, f) / 100 % 10));
@@ -308,11 +256,16 @@ static int text_pad(Buffer *b, size_t start, int width)
 /* worker NULL: the heads of the columns. */
 static int text_worker(Buffer *b, const StatusWorker *worker)
 {
+    size_t n;
+    const RenderField *fields = render_worker_fields(&n);
     int r = 0;
 
-    for (size_t i = 0; r == 0 && i < ARRAY_SIZE(worker_fields); i++) {
-        const Field *f = &worker_fields[i];
+    for (size_t i = 0; r == 0 && i < n; i++) {
+        const RenderField *f = &fields[i];
         size_t start = b->size;
+
+        if (f->width == RENDER_NO_COLUMN)
+            continue;
 
         r = worker ? text_value(b, worker, f) : buffer_append(b, f->label, strlen(f->label));
         if (r == 0)
@@ -323,12 +276,16 @@ static int text_worker(Buffer *b, const StatusWorker *worker)
 
 static int render_text(Buffer *b, const StatusPool *pool, const StatusWorker *workers, bool full)
 {
+    size_t n;
+    const RenderField *fields = render_pool_fields(&n);
     int r = 0;
 
-    for (size_t i = 0; r == 0 && i < ARRAY_SIZE(pool_fields); i++) {
-        r = buffer_printf(b, "%20s: ", pool_fields[i].label);
+    for (size_t i = 0; r == 0 && i < n; i++) {
+        if (fields[i].width == RENDER_IF_SET && !is_set(pool, &fields[i]))
+            continue;
+        r = buffer_printf(b, "%20s: ", fields[i].label);
         if (r == 0)
-            r = text_value(b, pool, &pool_fields[i]);
+            r = text_value(b, pool, &fields[i]);
         if (r == 0)
             r = buffer_append(b, "\n", 1);
     }

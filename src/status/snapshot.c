@@ -14,13 +14,15 @@
 static bool texts_end(const StatusPool *pool, const StatusWorker *workers)
 {
     if (!HAS_END(pool->name) || !HAS_END(pool->runtime) || !HAS_END(pool->runtime_version) ||
-        !HAS_END(pool->state) || !HAS_END(pool->status_text))
+        !HAS_END(pool->state) || !HAS_END(pool->status_text) || !HAS_END(pool->sandbox) ||
+        !HAS_END(pool->request_user))
         return false;
     for (size_t i = 0; i < pool->n_workers; i++) {
         const BoardSlot *slot = &workers[i].board;
 
         if (!HAS_END(slot->method) || !HAS_END(slot->uri) || !HAS_END(slot->script) ||
-            !HAS_END(slot->user) || !HAS_END(slot->name) || !HAS_END(slot->query))
+            !HAS_END(slot->user) || !HAS_END(slot->name) || !HAS_END(slot->query) ||
+            !HAS_END(slot->request_id))
             return false;
     }
     return true;

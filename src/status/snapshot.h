@@ -49,6 +49,29 @@ typedef struct StatusPool {
     uint64_t ended;         /* workers ended in a request that did not stop */
     uint64_t shed;          /* connections answered 503 by queue_timeout */
     uint64_t reloads, reloads_refused, emergency_restarts;
+    /* Configured limits; times in microseconds, 0: none. */
+    uint32_t start_servers, min_spare_servers, max_spare_servers, max_spawn_rate;
+    uint64_t max_requests, max_memory_bytes, max_lifetime_usec, process_idle_timeout_usec;
+    uint64_t terminate_timeout_usec, slowlog_timeout_usec, read_timeout_usec;
+    uint64_t queue_timeout_usec, idle_exit_usec;
+    uint64_t queue_wait_usec;     /* age of the oldest waiting connection, about; 0: none waits */
+    uint64_t queue_wait_max_usec; /* the highest so far */
+    uint64_t slow_requests;       /* beyond request_slowlog_timeout */
+    uint64_t answered;            /* requests whose answer is complete */
+    uint64_t outcomes[_BOARD_OUTCOME_MAX];
+    uint64_t crashed; /* requests whose worker died */
+    uint64_t bytes_in, bytes_out;
+    uint64_t latency[BOARD_LATENCY_BUCKETS];
+    uint64_t latency_sum_usec;
+    uint64_t cpu_usec;       /* of all workers so far */
+    uint64_t resident_bytes; /* of the present workers, as they have said; shared pages count in
+                                each */
+    uint64_t template_pid, porter_pid; /* 0: none */
+    uint64_t generation_usec;          /* CLOCK_REALTIME: when the present one began to serve */
+    BoardOpcache opcache;              /* of the present generation */
+    char sandbox[256];     /* what confines the workers: words with blanks between, "no-new-privs
+                              capabilities seccomp landlock-7" */
+    char request_user[72]; /* user of the workers */
 } StatusPool;
 
 typedef struct StatusWorker {

@@ -273,6 +273,10 @@ static int collect_directives(Collector *k)
     if (r == 0 && c->php_ini_scan_dir)
         r = add_list(k, NULL, c->php_ini_scan_dir, strlen(c->php_ini_scan_dir), USE_READ,
                      "php_ini_scan_dir");
+    if (r == 0 && !config_access_log_is_journal(c))
+        r = add_text(k, NULL, c->access_log, USE_FILE, "access.log");
+    if (r == 0 && c->slowlog_timeout_usec > 0)
+        r = add_text(k, NULL, c->slowlog, USE_FILE, "slowlog");
     if (r == 0)
         r = add_words(k, &c->unit_read_write_paths, USE_WRITE, "unit.read_write_paths");
     if (r == 0)

@@ -180,7 +180,8 @@ def step_system(topics):
 
 
 # Topics that mostly wait for times to pass: they run beside the others.
-PATIENT = {"addresses", "apply", "commands", "leaving", "limits", "migration", "recovery", "recycling"}
+PATIENT = {"addresses", "apply", "commands", "leaving", "limits", "migration", "recovery", "recycling",
+           "top"}
 
 
 def patient(topic):

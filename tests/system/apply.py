@@ -518,7 +518,7 @@ class ApplyForUser(GuestCase):
             connection = fastcgi.Connection(("127.0.0.1", 9200))
         with connection:
             self.assertEqual(connection.request("/hello.php").text, "Hello World\n")
-        self.assertRegex(self.fpmctl("list").stdout, r"(?m)^mine +ok +active")
+        self.assertRegex(self.fpmctl("list").stdout, r"(?m)^mine +running +ok +active")
         self.assertIn("mine", self.fpmctl("status", "mine").stdout)
         self.fpmctl("reload", "mine")
         self.assertIn("127.0.0.1:9200", self.fpmctl("show", "mine").stdout)

@@ -18,7 +18,7 @@ import time
 
 from loss.crowd import Events, crowd, problems, summary, total
 from loss.footprint import footprint
-from suite import GuestCase, executable, main, proc_status, wait_until, write_pool
+from suite import GuestCase, executable, main, proc, proc_status, wait_until, write_pool
 
 # CI repeats one sequence; whoever runs it by hand looks for others.
 SEED = int(os.environ.get("FPMD_CHAOS_SEED") or
@@ -166,7 +166,9 @@ class Chaos(GuestCase):
             if kind == "porter":
                 return [p for p in self.guest.processes(f"fpmd@{name}.service")
                         if executable(p) == "fpmd-porter"]
-            return sorted(templates if kind == "template" else workers)
+            if kind == "template":  # workers that a killed manager has left are in no status
+                return sorted(p for p in templates if proc(p, "comm") == "fpmd-template\n")
+            return sorted(workers)
         return []
 
     def send(self, name, kind, number, which):

@@ -47,6 +47,7 @@ NOT_SHOWN = {
     "command-line": "there is nothing to compare",
     "idle-connections": "needs more connections than workers: protocol",
     "journal": "not a matter of requests: records",
+    "access-log": "not what comes back: access",
     "workers-output": "not a matter of requests: records",
     "log-level": "not a matter of requests: records",
     "terminate-timeout": "takes seconds, and ends a worker of PHP-FPM",

@@ -91,7 +91,7 @@ pm.max_children = 2
 VARIABLES = """<?php
 header('Content-Type: application/json');
 $v = $_SERVER;
-unset($v['REMOTE_PORT'], $v['REQUEST_TIME'], $v['REQUEST_TIME_FLOAT'], $v['UNIQUE_ID']);
+unset($v['REMOTE_PORT'], $v['REQUEST_TIME'], $v['REQUEST_TIME_FLOAT'], $v['UNIQUE_ID'], $v['REQUEST_ID']);
 ksort($v);
 echo json_encode(['server' => $v, 'get' => $_GET, 'post' => $_POST, 'sapi' => PHP_SAPI,
     'ini' => php_ini_loaded_file(), 'user' => posix_getpwuid(posix_geteuid())['name'],

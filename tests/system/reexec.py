@@ -43,6 +43,8 @@ class Reexec(GuestCase):
         self.pool(name, **options)
         self.names.append(name)
         self.assertEqual(self.ask(name, "/hello.php").status, 200)
+        # Its first worker may serve before the manager has heard of it.
+        wait_until(lambda: self.status(name)["state"] == "ready", 5, "a ready manager")
 
     def reexec(self, name, check=True):
         return self.guest.run("fpmctl", "reexec", name, check=check)

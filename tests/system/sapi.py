@@ -47,7 +47,8 @@ class AsPhpFpm(GuestCase):
         cls.guest.systemctl("start", "php8.2-fpm.service", "fpmd@www.socket")
 
     def both(self, script, **params):
-        """(of php-fpm, of fpmd) for one request."""
+        """(of php-fpm, of fpmd) for one request. fpmd would make the id that is not sent."""
+        params = {"REQUEST_ID": "sent", **params}
         return (fastcgi.request(self.guest.path(PHP_FPM_SOCKET), script, **params),
                 self.ask("www", script, **params))
 

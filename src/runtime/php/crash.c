@@ -1,6 +1,7 @@
 #include "runtime/php/crash.h"
 
 #include "link/message.h"
+#include "runtime/access.h"
 #include "runtime/canned.h"
 #include "runtime/php/backtrace.h"
 #include "runtime/php/messages.h"
@@ -32,8 +33,10 @@ bool crash_is_own_process(void)
 
 void crash_leave_trace(void)
 {
-    if (self.slot)
-        backtrace_write(board_trace(self.slot), BOARD_TRACE_SIZE);
+    if (!self.slot)
+        return;
+    access_flush_dying();
+    backtrace_write(board_trace(self.slot), BOARD_TRACE_SIZE);
 }
 
 /* The manager learns of it by the link, before it learns of the death. */

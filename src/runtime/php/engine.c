@@ -1,14 +1,18 @@
 #include "runtime/php/engine.h"
 
+#include "base/exit_status.h"
 #include "base/fd.h"
 #include "runtime/php/crash.h"
 #include "runtime/php/identity.h"
 #include "runtime/php/messages.h"
+#include "runtime/php/peek.h"
 #include "runtime/php/php.h"
 #include "runtime/php/renew.h"
 #include "runtime/php/settings.h"
 #include "runtime/php/stop.h"
+#include "runtime/php/tell.h"
 #include "runtime/php/timeout.h"
+#include "runtime/php/writers.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -175,6 +179,9 @@ static int engine_start(const RuntimeSpec *pool, EngineReport *ret)
     settings_lock(spec);
     identity_remove_functions();
     renew_init();
+    r = writers_init();
+    if (r < 0)
+        return r;
     ret->version = "PHP " PHP_VERSION;
     ret->n_missing = messages_count_unloaded(&unloaded);
     if (ret->n_missing > 0)
@@ -207,10 +214,25 @@ static void engine_worker_stop(void)
     sapi_shutdown();
 }
 
+static int engine_tell(const RuntimeSpec *pool, EngineTopic topic)
+{
+    EngineReport report = {0};
+    int r = engine_start(pool, &report);
+
+    if (r < 0) {
+        fprintf(stderr, "%s\n", report.reason ? report.reason : strerror(-r));
+        return EXIT_STATUS_RUNTIME;
+    }
+    return tell(topic);
+}
+
 const Engine php_engine = {
     .name = "php",
     .start = engine_start,
     .worker_start = engine_worker_start,
     .run = engine_run,
     .worker_stop = engine_worker_stop,
+    .tell = engine_tell,
+    .trace_flag = peek_flag,
+    .trace_peek = peek,
 };

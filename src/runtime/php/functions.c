@@ -17,6 +17,8 @@ static ZEND_FUNCTION(fastcgi_finish_request)
     php_output_end_all();
     php_header();
     r->finished = true;
+    if (r->stopped)
+        request_note_stopped(r->request);
     request_finish(r->request, 0);
     RETURN_TRUE;
 }

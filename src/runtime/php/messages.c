@@ -127,6 +127,9 @@ static void add_request_fields(LogRecord *r)
     text = request_param(request->request, "REQUEST_URI");
     if (text)
         log_record_field(r, "REQUEST_URI", "%s", text);
+    text = request_param(request->request, "REQUEST_ID");
+    if (text)
+        log_record_field(r, "REQUEST_ID", "%s", text);
     text = request->script.path;
     if (text)
         log_record_field(r, "SCRIPT", "%s", text);

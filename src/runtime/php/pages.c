@@ -5,8 +5,7 @@
 #include "board/slot.h"
 #include "log/log.h"
 #include "runtime/ask.h"
-#include "runtime/php/messages.h"
-#include "status/page.h"
+#include "status/answer.h"
 
 #include <errno.h>
 #include <string.h>
@@ -16,17 +15,20 @@
 
 /* ---- the state of the pool ---- */
 
+static bool is_at_rest(const BoardSlot *board)
+{
+    return board->state == WORKER_STATE_IDLE || board->state == WORKER_STATE_READING;
+}
+
 /* Answers are shared by those who ask within a short time, so this worker may be in it as it was
- * before this request, or not at all: it is put there as it is. There is room for one more. Workers
- * of a status socket are no part of what they show. */
+ * before this request, or not at all: it is put there as it is. There is room for one more. */
 static void update_own(const PhpRequest *r, StatusPool *pool, StatusWorker *workers)
 {
     uint32_t pid = (uint32_t)getpid(), i = 0;
     uint64_t now_usec = clock_monotonic_usec();
     BoardSlot board;
 
-    if (request_is_for_status(r->request) ||
-        request_read_slot(r->request, now_usec, &board) == -EBADMSG)
+    if (request_read_slot(r->request, now_usec, &board) == -EBADMSG)
         return;
     while (i < pool->n_workers && workers[i].pid != pid)
         i++;
@@ -36,15 +38,31 @@ static void update_own(const PhpRequest *r, StatusPool *pool, StatusWorker *work
     }
     if (board.requests > workers[i].board.requests)
         pool->requests += board.requests - workers[i].board.requests;
+    if (is_at_rest(&workers[i].board) && pool->idle > 0) {
+        pool->idle--;
+        pool->active++;
+        pool->active_max = MAX(pool->active_max, pool->active);
+    }
     workers[i].board = board;
     workers[i].request_age_usec = now_usec - board.request_started_usec;
 }
 
-/* Asks the manager. 0 with an allocation that the caller frees, its workers behind the pool; or
- * -errno. */
-static int get_snapshot(const PhpRequest *r, StatusPool **ret)
+/* The history is what it is; a page is shown without it as well. */
+static History *get_history(int fd)
 {
-    _cleanup_fd_ int fd = ask_status();
+    History *h = fd >= 0 ? malloc(sizeof(*h)) : NULL;
+
+    if (h && history_open(fd, h) == 0)
+        return h;
+    free(h);
+    return NULL;
+}
+
+/* Asks the manager. 0 with an allocation that the caller frees, its workers behind the pool, and
+ * the history (NULL: there is none; ret_history NULL: nobody wants it); or -errno. */
+static int get_snapshot(const PhpRequest *r, StatusPool **ret, History **ret_history)
+{
+    _cleanup_fd_ int history_fd = -1, fd = ask_status(ret_history ? &history_fd : NULL);
     const StatusPool *pool;
     const StatusWorker *workers;
     StatusPool *copy;
@@ -64,6 +82,8 @@ static int get_snapshot(const PhpRequest *r, StatusPool **ret)
         return -ENOMEM;
     update_own(r, copy, (StatusWorker *)(copy + 1));
     *ret = copy;
+    if (ret_history)
+        *ret_history = get_history(history_fd);
     return 0;
 }
 
@@ -121,52 +141,61 @@ static void send_text(int code, const char *type, const char *text)
                           .n = strlen(text)});
 }
 
-static bool is_asked(const char *key)
+/* PHP may bail out of any header and output: nobody who owns anything is above this. */
+static void send_status(const StatusAnswer *a)
 {
-    const zval *query = &PG(http_globals)[TRACK_VARS_GET];
+    char type[160];
 
-    return Z_TYPE_P(query) == IS_ARRAY && zend_hash_str_exists(Z_ARRVAL_P(query), key, strlen(key));
+    zend_try
+    {
+        SG(sapi_headers).http_response_code = a->code;
+        for (size_t i = 0; i < ARRAY_SIZE(a->headers) && a->headers[i]; i++)
+            add_header(a->headers[i]);
+        snprintf(type, sizeof(type), "Content-Type: %s", a->content_type);
+        add_header(type);
+        if (a->body.size > 0)
+            PHPWRITE(a->body.data, a->body.size);
+    }
+    zend_end_try();
 }
 
-static PageFormat asked_format(void)
-{
-    int format = 0;
-
-    while (format < PAGE_PLAIN && !is_asked(page_format_to_string((PageFormat)format)))
-        format++;
-    return (PageFormat)format;
-}
-
-static int make_status(const PhpRequest *r, PageFormat format, Buffer *page)
+static int make_status(const PhpRequest *r, const StatusQuestion *q, StatusAnswer *ret)
 {
     _cleanup_free_ StatusPool *pool = NULL;
-    int error = get_snapshot(r, &pool);
+    _cleanup_free_ History *history = NULL;
+    int error;
 
+    if (!status_question_needs_snapshot(q))
+        return status_answer_make(q, NULL, NULL, NULL, localtime_r, ret);
+    error = get_snapshot(r, &pool, &history);
     if (error < 0)
         return error;
-    return page_render(page, format, pool, (const StatusWorker *)(pool + 1), is_asked("full"),
-                       localtime_r);
+    return status_answer_make(q, pool, (const StatusWorker *)(pool + 1), history, localtime_r, ret);
 }
 
 static void answer_status(const PhpRequest *r)
 {
-    _cleanup_buffer_ Buffer page = {0};
-    PageFormat format = asked_format();
+    const StatusQuestion question = {
+        .query = SG(request_info).query_string,
+        .accept = request_param(r->request, "HTTP_ACCEPT"),
+        .head = SG(request_info).headers_only,
+    };
+    StatusAnswer answer;
     int error;
 
     /* A HEAD is answered before anybody is asked, and the type is PHP's then, as under PHP-FPM. */
-    if (SG(request_info).headers_only) {
+    if (question.head) {
         send_answer(&(Answer){.code = 200});
         return;
     }
-    error = make_status(r, format, &page);
+    error = make_status(r, &question, &answer);
     if (error < 0) {
         log_error("The status page of the pool cannot be shown: %s", strerror(-error));
         send_text(500, "text/plain", "Internal error. Please review log file for errors.");
         return;
     }
-    send_answer(&(Answer){
-        .code = 200, .type = page_content_type(format), .data = page.data, .n = page.size});
+    send_status(&answer);
+    buffer_done(&answer.body);
 }
 
 /* A load balancer shall send its clients elsewhere before a pool that drains leaves. */
@@ -190,10 +219,7 @@ bool pages_answer(const PhpRequest *r)
         answer_ping(r);
     else if (is_path(r, r->spec->status_path))
         answer_status(r);
-    else if (request_is_for_status(r->request)) {
-        messages_note(LOG_DEBUG, "Primary script unknown");
-        send_text(404, NULL, "File not found.\n");
-    } else
+    else
         return false;
     return true;
 }
@@ -215,7 +241,13 @@ static void add_field(zval *array, const void *object, const PageField *f)
     case PAGE_PERCENT:
         add_assoc_double(array, f->key, page_percent(object, f));
         return;
+    case PAGE_LATENCY: /* not among PHP-FPM's */
+        return;
+    case PAGE_CHARS:
+        add_assoc_string(array, f->key, page_text(object, f));
+        return;
     case PAGE_NUMBER:
+    case PAGE_U32:
     case PAGE_TIME:
     case _PAGE_TYPE_MAX:
         break;
@@ -261,7 +293,7 @@ void pages_get_status(const PhpRequest *r, zval *ret)
 {
     StatusPool *pool = NULL;
 
-    if (!r || get_snapshot(r, &pool) < 0) {
+    if (!r || get_snapshot(r, &pool, NULL) < 0) {
         ZVAL_FALSE(ret);
         return;
     }

@@ -7,11 +7,8 @@
 
 #include "runtime/php/php.h"
 
-/**
- * Answers a request for one of the two pages; on a socket of pm.status_listen every request, with
- * "not found" when it is for neither. After PHP's start-up of the request. False: it wants a
- * script.
- */
+/** Answers a request for one of the two pages, after PHP's start-up of the request. False: it wants
+ * a script. */
 bool pages_answer(const PhpRequest *r);
 
 /** The value of fpm_get_status(): an array, or false when there is no manager to ask. */

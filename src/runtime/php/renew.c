@@ -66,7 +66,44 @@ void renew_init(void)
     };
 }
 
-static bool is_pending(void)
+/* A figure of the answer or of one of its parts (NULL: of the answer itself). */
+static uint64_t figure(const zval *status, const char *part, const char *name)
+{
+    const zval *array = part ? zend_hash_str_find(Z_ARRVAL_P(status), part, strlen(part)) : status;
+    const zval *value = array && Z_TYPE_P(array) == IS_ARRAY
+                            ? zend_hash_str_find(Z_ARRVAL_P(array), name, strlen(name))
+                            : NULL;
+
+    return value && Z_TYPE_P(value) == IS_LONG && Z_LVAL_P(value) > 0 ? (uint64_t)Z_LVAL_P(value)
+                                                                      : 0;
+}
+
+/* For the scoreboard. */
+static void note_figures(const zval *status, uint64_t now_usec)
+{
+    static const char memory[] = "memory_usage", strings[] = "interned_strings_usage",
+                      use[] = "opcache_statistics";
+
+    request_note_opcache(php_request()->request,
+                         &(BoardOpcache){
+                             .seen_usec = now_usec,
+                             .used_bytes = figure(status, memory, "used_memory"),
+                             .free_bytes = figure(status, memory, "free_memory"),
+                             .wasted_bytes = figure(status, memory, "wasted_memory"),
+                             .strings_used_bytes = figure(status, strings, "used_memory"),
+                             .strings_free_bytes = figure(status, strings, "free_memory"),
+                             .scripts = figure(status, use, "num_cached_scripts"),
+                             .keys = figure(status, use, "num_cached_keys"),
+                             .keys_max = figure(status, use, "max_cached_keys"),
+                             .hits = figure(status, use, "hits"),
+                             .misses = figure(status, use, "misses"),
+                             .restarts = figure(status, use, "oom_restarts") +
+                                         figure(status, use, "hash_restarts") +
+                                         figure(status, use, "manual_restarts"),
+                         });
+}
+
+static bool is_pending(uint64_t now_usec)
 {
     zval scripts, status;
     const zval *pending;
@@ -79,6 +116,8 @@ static bool is_pending(void)
                   ? zend_hash_str_find(Z_ARRVAL(status), ZEND_STRL("restart_pending"))
                   : NULL;
     result = pending && Z_TYPE_P(pending) == IS_TRUE;
+    if (Z_TYPE(status) == IS_ARRAY)
+        note_figures(&status, now_usec);
     zval_ptr_dtor(&status);
     return result;
 }
@@ -106,7 +145,7 @@ void renew_look(void)
         SG(request_info).path_translated = (char *)(uintptr_t)allowed;
     zend_try
     {
-        pending = is_pending();
+        pending = is_pending(now_usec);
     }
     zend_end_try();
     SG(request_info).path_translated = script;

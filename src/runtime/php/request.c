@@ -1,3 +1,4 @@
+#include "runtime/mark.h"
 #include "runtime/php/messages.h"
 #include "runtime/php/pages.h"
 #include "runtime/php/php.h"
@@ -220,6 +221,8 @@ int php_request_run(const RuntimeSpec *pool, Request *request)
         return -EIO;
     }
     respond(&r);
+    if (r.stopped)
+        request_note_stopped(request);
     status = EG(exit_status);
     if (SG(request_info).path_translated) {
         efree(SG(request_info).path_translated);
@@ -228,6 +231,7 @@ int php_request_run(const RuntimeSpec *pool, Request *request)
     memory_peak = zend_memory_peak_usage(true);
     renew_look();
     php_request_shutdown(NULL);
+    mark_end();
     pages_note_use(&r, memory_peak);
     forget_request(&r);
     if (r.retire)

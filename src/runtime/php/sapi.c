@@ -99,6 +99,7 @@ static int send_headers(sapi_headers_struct *headers)
             continue;
         request_write(request, h->header, h->header_len);
         request_write(request, "\r\n", 2);
+        request_note_header(request, h->header, h->header_len);
     }
     request_write(request, "\r\n", 2);
     request_note_status(request, (unsigned)code);

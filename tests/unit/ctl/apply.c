@@ -260,10 +260,10 @@ START_TEST(check_tells_fates)
 {
     server_write(&server, "w.conf",
                  "log_limit = 2048\n[w]\npm = static\npm.max_children = 1\n"
-                 "access.log = /x\nruntime = true\n");
+                 "listen.setfib = 2\nruntime = true\n");
     ck_assert_int_eq(run_as_user("check", "-v", "--libexec-dir=/bin"), 0);
     assert_has(output, "w.conf:1: warning: log_limit: has no effect, this is done by ");
-    assert_has(output, "w.conf:5: warning: access.log: has no effect: ");
+    assert_has(output, "w.conf:5: warning: listen.setfib: has no effect: ");
     assert_has(output, "w.conf:3: note: pm: honoured\n");
     assert_has(errors, "the files are not compared with units");
 }

@@ -16,7 +16,7 @@ static void tear_down(void)
 START_TEST(usage)
 {
     static const struct {
-        const char *words[4];
+        const char *words[5];
         int status;
         const char *says;
     } cases[] = {
@@ -30,9 +30,27 @@ START_TEST(usage)
         {{"reload"}, 64, "reload POOL... | --all"},
         {{"reload", "--all", "www"}, 64, "reload POOL... | --all"},
         {{"reexec"}, 64, "reexec POOL... | --all"},
-        {{"opcache"}, 64, "opcache reset POOL..."},
-        {{"opcache", "reset"}, 64, "opcache reset POOL..."},
-        {{"opcache", "clear", "www"}, 64, "'clear' is not known, expected reset"},
+        {{"opcache"}, 64, "opcache POOL status"},
+        {{"opcache", "reset"}, 64, "opcache POOL... reset"},
+        {{"opcache", "clear", "www"}, 64, "opcache POOL status"},
+        {{"opcache", "www", "other", "status"}, 64, "opcache POOL status"},
+        {{"reopen"}, 64, "reopen POOL... | --all"},
+        {{"metrics", "a/b"}, 64, "'a/b'"},
+        {{"trace", "www"}, 64, "trace POOL PID"},
+        {{"trace", "www", "-1"}, 64, "invalid option"},
+        {{"trace", "www", "1x"}, 64, "'1x' is no process id"},
+        {{"php", "www"}, 64, "php POOL -i|-m|-v"},
+        {{"php", "www", "-i", "-m"}, 64, "php POOL -i|-m|-v"},
+        {{"php", "none", "-i"}, 78, "none: there is no such pool: no none.conf in "},
+        {{"log"}, 64, "log POOL"},
+        {{"log", "a/b"}, 64, "'a/b'"},
+        {{"log", "www", "--slow", "--access"}, 64, "exclude each other"},
+        {{"log", "www", "--slow", "--all"}, 64, "--all shows everything"},
+        {{"log", "www", "--", "_UID=0"}, 64, "'_UID=0' is a match"},
+        {{"ping", "none"}, 78, "none: there is no such pool: no none.conf in "},
+        {{"ping", "--timeout=0", "www"}, 64, "above 0"},
+        {{"ping", "--timeout=soon", "www"}, 64, "--timeout=soon: a time"},
+        {{"status", "-f", "www"}, 64, "status has no option --follow"},
         {{"drain"}, 64, "drain POOL"},
         {{"drain", "a", "b"}, 64, "drain POOL"},
         {{"drain", "a/b"}, 64, "'a/b'"},
@@ -42,7 +60,7 @@ START_TEST(usage)
         {{"reload", "--keep-socket", "a"}, 64, "no option --keep-socket"},
         {{"reload", "a/b"}, 64, "'a/b'"},
         {{"list", "-o", "xml"}, 64, "xml"},
-        {{"check", "-o", "json"}, 64, "--output"},
+        {{"drain", "-o", "json", "a"}, 64, "drain has no option --output=json"},
         {{"list", "--full"}, 64, "--full"},
         {{"--version"}, 0, NULL},
         {{"--help"}, 0, NULL},
@@ -160,6 +178,20 @@ START_TEST(check_notes)
 }
 END_TEST
 
+/* The row of a pool has the word behind its state, which is systemd's matter. */
+static void assert_row(const char *pool, const char *config)
+{
+    char name[65], state[32], word[32];
+    const char *p = output;
+
+    while ((p = strchr(p, '\n')) && *++p)
+        if (sscanf(p, "%64s %31s %31s", name, state, word) == 3 && strcmp(name, pool) == 0) {
+            ck_assert_str_eq(word, config);
+            return;
+        }
+    ck_abort_msg("no row of %s in:\n%s", pool, output);
+}
+
 START_TEST(list)
 {
     server_write(&server, "good.conf", good_file());
@@ -167,15 +199,45 @@ START_TEST(list)
     server_write(&server, "other.txt", "bogus\n");
     server_write(&server, ".hidden.conf", "bogus\n");
     ck_assert_int_eq(run(WORDS("list")), 0);
-    assert_has(output, "\nbad                 errors  ");
-    assert_has(output, "\ngood                ok      ");
+    assert_row("bad", "errors");
+    assert_row("good", "ok");
+    ck_assert_ptr_null(strstr(output, "\033"));
     ck_assert_ptr_null(strstr(output, "other"));
     ck_assert_ptr_null(strstr(output, "hidden"));
     ck_assert_int_eq(run(WORDS("list", "-o", "json")), 0);
-    assert_has(output, "[\n  {\"pool\": \"bad\", \"config\": \"errors\", ");
-    assert_has(output, "},\n  {\"pool\": \"good\", \"config\": \"ok\", ");
+    assert_has(output, "[\n  {\"pool\": \"bad\", \"state\": \"");
+    assert_has(output, "\"config\": \"errors\", ");
+    assert_has(output, "},\n  {\"pool\": \"good\", \"state\": \"");
+    assert_has(output, "\"config\": \"ok\", ");
     ck_assert_int_eq(run(WORDS("list", "--config-dir=/nowhere")), 1);
     assert_has(errors, "/nowhere");
+}
+END_TEST
+
+/* A pool that runs without a file and without systemd. */
+START_TEST(list_without_file)
+{
+    ControlReply reply = {.version = CONTROL_VERSION};
+
+    server_write(&server, "www.conf", good_file());
+    server_start(&server, "alone", CONTROL_STATUS, &reply, NULL, 0);
+    server_start(&server, "gone", CONTROL_STATUS, &reply, NULL, 0);
+    server_stop(&server);
+    ck_assert_int_eq(run(WORDS("list")), 0);
+    assert_has(output, "\nalone               running    none    ");
+    assert_has(output, "\nwww                 ");
+    ck_assert_ptr_null(strstr(output, "gone"));
+}
+END_TEST
+
+START_TEST(check_for_programs)
+{
+    server_write(&server, "bad.conf", "[bad]\npm = \"x\\y\"\n");
+    ck_assert_int_eq(run(WORDS("check", "-o", "json")), 78);
+    assert_has(output, "\"pools\": 1,\n");
+    assert_has(output, "{\"pool\": \"bad\", \"severity\": \"error\", \"file\": \"");
+    assert_has(output,
+               "/conf/bad.conf\", \"line\": 2, \"directive\": \"pm\", \"text\": \"'x\\\\y' ");
 }
 END_TEST
 
@@ -185,14 +247,16 @@ static Suite *fpmctl_suite(void)
     TCase *tc = tcase_create("fpmctl");
 
     tcase_add_checked_fixture(tc, set_up, tear_down);
-    tcase_add_loop_test(tc, usage, 0, 26);
+    tcase_add_loop_test(tc, usage, 0, 44);
     tcase_add_test(tc, check_good);
     tcase_add_test(tc, check_bad);
     tcase_add_test(tc, check_missing);
     tcase_add_test(tc, check_other_names);
     tcase_add_test(tc, check_includes);
     tcase_add_test(tc, check_notes);
+    tcase_add_test(tc, check_for_programs);
     tcase_add_test(tc, list);
+    tcase_add_test(tc, list_without_file);
     suite_add_tcase(s, tc);
     return s;
 }

@@ -18,7 +18,7 @@ static void set_up(void)
                  "pm.max_children = 2\nruntime = true\n");
     server_write(&server, "../old/two.conf",
                  "[b]\nuser = nobody\nlisten = 127.0.0.1:64999\npm = static\npm.max_children = 1\n"
-                 "runtime = true\naccess.log = /var/log/b\n"
+                 "runtime = true\nlisten.setfib = 2\n"
                  "[c]\nuser = nobody\nlisten = /run/old/a.sock\npm = static\n"
                  "pm.max_children = many\nruntime = true\n");
     server_write(&server, "../php-fpm.conf", "[global]\npid = /run/x\nrlimit_files = 4000\n");
@@ -60,7 +60,7 @@ START_TEST(dry_run)
     assert_has(output, "listen: ListenStream=/run/old/a.sock of fpmd@a.socket");
     assert_has(output, "/old/two.conf:12: error: pm.max_children: ");
     assert_has(output, "NOT imported");
-    assert_has(output, "access.log");
+    assert_has(output, "listen.setfib");
     assert_has(output, "pid: Type=notify of the service unit");
     assert_has(output, "\n2 pools would be taken over, ");
     assert_has(output, "take the sections of the imported pools out of ");

@@ -27,6 +27,7 @@ void server_init(Server *s)
     strcpy(s->dir, "/tmp/fpmctl-test-XXXXXX");
     s->n_pids = 0;
     s->argument = 0;
+    s->also = 0;
     ck_assert_ptr_nonnull(mkdtemp(s->dir));
     make_dir(s, "conf");
     make_dir(s, "control");
@@ -83,7 +84,7 @@ static void send_reply(int fd, const ControlReply *reply, int snapshot)
     sendmsg(fd, &msg, MSG_NOSIGNAL);
 }
 
-static void serve(int listener, ControlVerb verb, uint64_t argument, const ControlReply *reply,
+static void serve(const Server *s, int listener, ControlVerb verb, const ControlReply *reply,
                   int snapshot)
 {
     int fd = accept(listener, NULL, NULL);
@@ -93,8 +94,10 @@ static void serve(int listener, ControlVerb verb, uint64_t argument, const Contr
         if (!reply)
             return;
         if (request.version == CONTROL_VERSION && request.verb == verb &&
-            request.argument == argument)
+            request.argument == s->argument)
             send_reply(fd, reply, snapshot);
+        else if (s->also && request.verb == s->also)
+            send_reply(fd, &s->also_reply, s->also_fd);
     }
 }
 
@@ -115,7 +118,7 @@ void server_start(Server *s, const char *pool, ControlVerb verb, const ControlRe
     pid = fork();
     ck_assert_int_ge(pid, 0);
     if (pid == 0) {
-        serve(fd, verb, s->argument, reply, n > 0 ? fd_make_sealed("status", snapshot, n) : -1);
+        serve(s, fd, verb, reply, n > 0 ? fd_make_sealed("status", snapshot, n) : -1);
         _exit(0);
     }
     s->pids[s->n_pids++] = pid;

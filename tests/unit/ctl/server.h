@@ -16,6 +16,10 @@ typedef struct Server {
     pid_t pids[SERVER_POOLS];
     size_t n_pids;
     uint64_t argument; /* that requests must have to be answered */
+    /* Requests of another kind that the next server answers too, with a descriptor; 0: none. */
+    ControlVerb also;
+    ControlReply also_reply;
+    int also_fd;
 } Server;
 
 void server_init(Server *s);

@@ -172,6 +172,7 @@ static PoolConfig *example(void)
     };
     static char *extensions[] = {(char *)(uintptr_t) ".php"};
     static char *folders[] = {(char *)(uintptr_t) "/var/lib/nginx"};
+    static char *quiet[] = {(char *)(uintptr_t) "/ping", (char *)(uintptr_t) "/a=b"};
     /* 192.0.2.0/24 and ::1 */
     static ClientRange clients[] = {
         {.address = {[10] = 0xff, [11] = 0xff, [12] = 192, [14] = 2}, .n_bits = 120},
@@ -193,6 +194,9 @@ static PoolConfig *example(void)
                            .ping_response = (char *)(uintptr_t) "pong = pong",
                            .allow_php_value = true,
                            .body_file_paths = {folders, 1},
+                           .access_log = (char *)(uintptr_t) "/var/log/fpmd/www.access",
+                           .access_format = (char *)(uintptr_t) "%m = %{A=B}e",
+                           .access_suppress = {quiet, 2},
                            .allowed_clients = clients,
                            .n_allowed_clients = 2};
 
@@ -201,8 +205,8 @@ static PoolConfig *example(void)
 
 START_TEST(spec_there_and_back)
 {
-    static const char *const names[] = {"link",   "handover", "listen", "listen", "future",
-                                        "status", "park",     "repark", "slot",   NULL};
+    static const char *const names[] = {"link", "handover", "listen", "listen", "future",  "status",
+                                        "park", "repark",   "slot",   "access", "history", NULL};
     static const char *const env[] = {"A=1", "B=two=2", "C=", NULL};
     _cleanup_buffer_ Buffer b = {0};
     RuntimeSpec s;
@@ -211,8 +215,8 @@ START_TEST(spec_there_and_back)
 
     ck_assert_int_eq(spec_write(&b, example(), 7, 1, names, env), 0);
     fd = fd_make_sealed("spec", b.data, b.size);
-    /* fd 4 … 12 must exist, since the spec names them. */
-    for (int i = 4; i < 13; i++)
+    /* fd 4 … 14 must exist, since the spec names them. */
+    for (int i = 4; i < 15; i++)
         if (fcntl(i, F_GETFD) < 0)
             ck_assert_int_eq(dup2(STDERR_FILENO, i), i);
     ck_assert_int_eq(spec_read(fd, &s, &error), 0);
@@ -229,6 +233,12 @@ START_TEST(spec_there_and_back)
     ck_assert_int_eq(s.park_fd, 10);
     ck_assert_int_eq(s.repark_fd, 11);
     ck_assert_int_eq(s.slot_fd, 12);
+    ck_assert_int_eq(s.access_fd, 13);
+    ck_assert_int_eq(s.history_fd, 14);
+    ck_assert_str_eq(s.access_format, "%m = %{A=B}e");
+    ck_assert(!s.access_journal);
+    ck_assert_uint_eq(s.n_access_suppress, 2);
+    ck_assert_str_eq(s.access_suppress[1], "/a=b");
     ck_assert_int_eq(s.journal_fd, -1);
     ck_assert_uint_eq(s.n_listen_fds, 2);
     ck_assert_int_eq(s.listen_fds[1], 7);
@@ -253,6 +263,47 @@ START_TEST(spec_there_and_back)
     ck_assert_str_eq(s.ini_keys[0], "error_reporting");
     ck_assert_str_eq(s.ini_texts[0], "E_ALL & ~E_NOTICE");
     ck_assert_int_eq(s.ini_kinds[1], INI_ADMIN_FLAG);
+    spec_done(&s);
+}
+END_TEST
+
+/* For who only tells of the settings: nothing to serve with. */
+START_TEST(settings_without_descriptors)
+{
+    static const char text[] = "fpmd-spec=1\0pool=www\0chdir=/srv\0env=A=b";
+    int fd = fd_make_sealed("spec", text, sizeof(text));
+    const char *error;
+    RuntimeSpec s;
+
+    ck_assert_int_eq(spec_read_settings(fd, &s, &error), 0);
+    ck_assert_str_eq(s.pool, "www");
+    ck_assert_str_eq(s.chdir, "/srv");
+    ck_assert_str_eq(s.env[0], "A=b");
+    ck_assert_int_eq(s.link_fd, -1);
+    spec_done(&s);
+    ck_assert_int_eq(spec_read(fd, &s, &error), -EBADMSG);
+    ck_assert_str_eq(error, "link, handover or listen is missing");
+    fd_close(fd);
+}
+END_TEST
+
+START_TEST(access_records)
+{
+    static const char *const env[] = {NULL};
+    PoolConfig c = *example();
+    _cleanup_buffer_ Buffer b = {0};
+    _cleanup_fd_ int fd = -1;
+    const char *error;
+    RuntimeSpec s;
+
+    c.access_log = _i == 0 ? NULL : (char *)(uintptr_t) "journal";
+    ck_assert_int_eq(spec_write(&b, &c, 7, 1, env, env), 0);
+    fd = fd_make_sealed("spec", b.data, b.size);
+    ck_assert_int_eq(spec_read_settings(fd, &s, &error), 0);
+    ck_assert_int_eq(s.access_fd, -1);
+    ck_assert_int_eq(s.access_journal, _i);
+    ck_assert_int_eq(s.access_format != NULL, _i);
+    ck_assert_uint_eq(s.n_access_suppress, _i ? 2 : 0);
     spec_done(&s);
 }
 END_TEST
@@ -338,6 +389,8 @@ static Suite *link_suite(void)
     tcase_add_test(t, text_is_always_terminated);
     tcase_add_test(t, signals_arrive_with_a_full_queue);
     tcase_add_test(t, spec_there_and_back);
+    tcase_add_loop_test(t, access_records, 0, 2);
+    tcase_add_test(t, settings_without_descriptors);
     tcase_add_loop_test(t, bad_specs_are_refused, 0, 12);
     suite_add_tcase(s, t);
     return s;

@@ -47,11 +47,28 @@ static void teardown(void)
 
 static char datagram[LOG_RECORD_MAX + 1];
 
-/* The next datagram with a NUL, or -1. */
+/* The next record with a NUL, or -1. Large ones come as a file. */
 static ssize_t receive(void)
 {
-    ssize_t n = recv(journal, datagram, sizeof(datagram) - 1, 0);
+    union {
+        struct cmsghdr align;
+        char space[CMSG_SPACE(sizeof(int))];
+    } control;
+    struct iovec part = {.iov_base = datagram, .iov_len = sizeof(datagram) - 1};
+    struct msghdr message = {.msg_iov = &part,
+                             .msg_iovlen = 1,
+                             .msg_control = &control,
+                             .msg_controllen = sizeof(control)};
+    ssize_t n = recvmsg(journal, &message, 0);
+    const struct cmsghdr *header = n < 0 ? NULL : CMSG_FIRSTHDR(&message);
 
+    if (header) {
+        _cleanup_fd_ int file = -1;
+
+        ck_assert_int_eq(n, 0);
+        memcpy(&file, CMSG_DATA(header), sizeof(file));
+        n = pread(file, datagram, sizeof(datagram) - 1, 0);
+    }
     datagram[n < 0 ? 0 : n] = 0;
     return n;
 }
@@ -132,6 +149,53 @@ START_TEST(long_values_are_cut)
         ck_assert_ptr_nonnull(strstr(datagram, "\xc3\xa9\xe2\x80\xa6\nMESSAGE=\xc3\xa9"));
         ck_assert_ptr_null(strstr(datagram, "LOST"));
     }
+}
+END_TEST
+
+/* Up to the limit nothing is lost, wherever the value lies and whatever came before. */
+START_TEST(long_values_are_whole)
+{
+    static const size_t sizes[] = {4000, 8191, 8192, 8193, 30000, 48 * 1024, 500000};
+    static char text[500001];
+    LogRecord r;
+
+    memset(text, 'x', sizeof(text) - 1);
+    open_with("www", 0);
+    for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+        const char *field, *end;
+
+        log_record_begin(&r, LOG_INFO, LOG_MESSAGE_NONE);
+        log_record_field(&r, "BEFORE", "%d", (int)i);
+        log_record_field(&r, "BIG", "%.*s", (int)sizes[i], text);
+        log_record_field(&r, "AFTER", "%d", (int)i);
+        log_record_send(&r, "%.*s", (int)sizes[i], text);
+        ck_assert(!r.cut);
+        ck_assert_ptr_null(r.grown);
+        ck_assert_int_gt(receive(), (int)(2 * sizes[i]));
+        ck_assert(strncmp(datagram, "PRIORITY=6\n", 11) == 0);
+        field = strstr(datagram, "\nBIG=");
+        ck_assert_ptr_nonnull(field);
+        end = strstr(field, "\nAFTER=");
+        ck_assert_uint_eq((size_t)(end - field), strlen("\nBIG=") + sizes[i]);
+        field = strstr(end, "\nMESSAGE=");
+        ck_assert_uint_eq(strlen(field), strlen("\nMESSAGE=\n") + sizes[i]);
+    }
+    ck_assert_uint_eq(log_dropped(), 0);
+}
+END_TEST
+
+/* More than a socket's buffer would hold of them as datagrams. */
+START_TEST(many_large_records_find_room)
+{
+    static char text[100001];
+
+    memset(text, 'x', sizeof(text) - 1);
+    open_with(NULL, 0);
+    for (int i = 0; i < 8; i++)
+        log_info("%s", text);
+    ck_assert_uint_eq(log_dropped(), 0);
+    for (int i = 0; i < 8; i++)
+        ck_assert_int_gt(receive(), 100000);
 }
 END_TEST
 
@@ -375,7 +439,7 @@ static void open_stderr(void)
 
 static void expect_stderr(const char *expected)
 {
-    char text[4 * LOG_RECORD_MAX];
+    static char text[65536];
     ssize_t n = read(stderr_end, text, sizeof(text) - 1);
 
     ck_assert_int_ge(n, 0);
@@ -404,7 +468,7 @@ END_TEST
 
 START_TEST(stderr_long_lines_are_whole)
 {
-    static char text[LOG_RECORD_MAX / 2], expected[LOG_RECORD_MAX];
+    static char text[3 * LOG_RECORD_FIRST], expected[4 * LOG_RECORD_FIRST];
 
     memset(text, 'x', sizeof(text) - 1);
     open_stderr();
@@ -467,6 +531,8 @@ static Suite *log_suite(void)
     tcase_add_test(t, without_pool_and_id);
     tcase_add_test(t, newlines_in_values);
     tcase_add_test(t, long_values_are_cut);
+    tcase_add_test(t, long_values_are_whole);
+    tcase_add_test(t, many_large_records_find_room);
     tcase_add_test(t, cut_value_with_newline);
     tcase_add_test(t, priorities_are_filtered);
     tcase_add_test(t, errno_is_kept);

@@ -135,7 +135,7 @@ static void set_up(void)
     m->state = MANAGER_READY;
     m->listeners = (Listeners){.growth_fd = -1, .diag_fd = -1};
     m->porter = PORTER_NONE;
-    m->notifier.fd = m->control_fd = m->snapshot_fd = -1;
+    m->notifier.fd = m->control_fd = m->snapshot_fd = m->history_fd = -1;
     m->options.foreground = true;
     m->options.config_folders = "/nonexistent";
     m->options.pool = "www";
@@ -192,6 +192,24 @@ START_TEST(the_next_look_is_the_earliest_end)
     look(NOW);
     ck_assert_uint_eq(timer(), NOW + 6 * SEC);
     expect(&idle, 0);
+}
+END_TEST
+
+/* With the slow log too; without an end it has a time of its own. */
+START_TEST(two_limits_of_one_request)
+{
+    config->slowlog_timeout_usec = 3 * SEC;
+    fake(WORKER_STATE_RUNNING, NOW - SEC);
+    look(NOW);
+    ck_assert_uint_eq(timer(), NOW + 2 * SEC);
+    config->request_terminate_timeout_usec = 2 * SEC;
+    m->workers_started++;
+    look(NOW);
+    ck_assert_uint_eq(timer(), NOW + SEC);
+    config->request_terminate_timeout_usec = 0;
+    m->workers_started++;
+    look(NOW);
+    ck_assert_uint_eq(timer(), NOW + 2 * SEC);
 }
 END_TEST
 
@@ -475,6 +493,7 @@ static Suite *limits_suite(void)
     tcase_add_test(t, nothing_is_looked_at_without_a_limit);
     tcase_add_test(t, a_pool_without_workers_sleeps);
     tcase_add_test(t, the_next_look_is_the_earliest_end);
+    tcase_add_test(t, two_limits_of_one_request);
     tcase_add_test(t, a_request_is_stopped_once_and_then_ended);
     tcase_add_test(t, one_that_ends_in_the_grace_period_is_left_alone);
     tcase_add_test(t, the_next_request_has_its_own_time);

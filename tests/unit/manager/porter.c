@@ -34,6 +34,8 @@ static void set_up(void)
         .listeners = {.items = &listener, .n = 1, .growth_fd = -1, .diag_fd = -1},
         .notifier = {.fd = -1},
         .snapshot_fd = -1,
+        .history_fd = -1,
+        .history_read_fd = -1,
         .porter = PORTER_NONE,
     };
     config = pool_config_new("www");
@@ -362,6 +364,52 @@ START_TEST(renewed)
 }
 END_TEST
 
+/* With a socket of pm.status_listen one runs from the beginning, and comes back at once. */
+START_TEST(runs_for_the_status)
+{
+    Listener two[2] = {listener, {.kind = LISTENER_STATUS}};
+    pid_t first;
+
+    porter_look(&manager);
+    ck_assert_int_eq(manager.porter.pid, 0);
+    two[1].fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    ck_assert_int_eq(bind(two[1].fd, &(struct sockaddr){.sa_family = AF_UNIX}, sizeof(sa_family_t)),
+                     0);
+    ck_assert_int_eq(listen(two[1].fd, 16), 0);
+    manager.listeners.items = two;
+    manager.listeners.n = 2;
+    manager.current = manager.generations = NULL;
+    porter_look(&manager);
+    ck_assert_int_eq(manager.porter.pid, 0); /* there is no user yet */
+    manager.coming = manager.generations = &generation;
+    porter_look(&manager);
+    first = manager.porter.pid;
+    ck_assert_int_gt(first, 0);
+    ck_assert_int_ge(manager.history_fd, 0);
+    ck_assert(run_until(is_ready, 3000));
+    manager.current = &generation;
+    porter_renew(&manager);
+    ck_assert_int_eq(manager.porter.pid, first);
+    kill(first, SIGKILL);
+    for (int i = 0; i < 300 && (manager.porter.pid == 0 || manager.porter.pid == first); i++) {
+        run_until(NULL, 10);
+        porter_look(&manager);
+    }
+    ck_assert_int_gt(manager.porter.pid, 0);
+    ck_assert_int_ne(manager.porter.pid, first);
+    /* Its paths are of the pool file. */
+    first = manager.porter.pid;
+    config->status_path = strdup("/status");
+    porter_renew(&manager);
+    ck_assert_int_ne(manager.porter.pid, first);
+    ck_assert_int_eq(manager.porter.former_pid, first);
+    ck_assert(run_until(former_is_gone, 3000));
+    leave();
+    fd_close(two[1].fd);
+    fd_close(manager.history_fd);
+}
+END_TEST
+
 /* As after a re-exec: descriptors and numbers are there, everything else is made anew. */
 START_TEST(goes_on_in_another_program)
 {
@@ -411,6 +459,7 @@ static Suite *porter_suite(void)
     tcase_add_test(t, without_a_generation);
     tcase_add_test(t, refuses);
     tcase_add_test(t, renewed);
+    tcase_add_test(t, runs_for_the_status);
     tcase_add_test(t, goes_on_in_another_program);
     suite_add_tcase(s, t);
     return s;

@@ -1,6 +1,6 @@
 #include "base/fd.h"
 #include "manager/manager.h"
-#include "status/snapshot.h"
+#include "status/history.h"
 #include "../run.h"
 
 #include <errno.h>
@@ -24,6 +24,8 @@ static void set_up(void)
         .listeners = {.growth_fd = -1, .diag_fd = -1},
         .notifier = {.fd = -1},
         .snapshot_fd = -1,
+        .history_fd = -1,
+        .history_read_fd = -1,
     };
     ck_assert_int_eq(link_pair(pair), 0);
     worker = (Worker){.manager = &manager, .phase = WORKER_READY, .life_line = pair[0]};
@@ -83,6 +85,48 @@ START_TEST(one_snapshot_in_a_while)
 }
 END_TEST
 
+/* The history comes with it where there is one, and nobody can write to that. */
+START_TEST(the_history_comes_with_it)
+{
+    History *h, copy;
+    LinkMessage m;
+    size_t n = 0;
+    int fds[2];
+
+    manager.history_fd = history_create();
+    ck_assert_int_ge(manager.history_fd, 0);
+    ck_assert_int_eq(history_attach(manager.history_fd, &h), 0);
+    h->n = 1;
+    h->next = 1;
+    h->samples[0].time_sec = 77;
+    ck_assert_int_eq(worker_answer(&worker), 0);
+    ck_assert_int_eq(link_receive(other_end, MSG_DONTWAIT, &m, fds, 2, &n, NULL), 1);
+    ck_assert_uint_eq(n, 2);
+    ck_assert_int_eq(history_open(fds[1], &copy), 0);
+    ck_assert_uint_eq(copy.samples[0].time_sec, 77);
+    ck_assert_int_eq(history_attach(fds[1], &h), -EACCES);
+    ck_assert_int_lt(pwrite(fds[1], "x", 1, 0), 0);
+    close(fds[0]);
+    close(fds[1]);
+}
+END_TEST
+
+/* It has its own. */
+START_TEST(the_porter_asks)
+{
+    manager.porter = PORTER_NONE;
+    porter_answer(&manager);
+    ck_assert_uint_eq(answer(), 0);
+    manager.history_fd = history_create();
+    manager.porter.link_fd = worker.life_line;
+    porter_answer(&manager);
+    ck_assert_uint_ne(answer(), 0);
+    for (int i = 0; i < 1000; i++)
+        porter_may_speak(&manager.porter);
+    ck_assert(!porter_may_speak(&manager.porter));
+}
+END_TEST
+
 /* Descriptors in flight would pile up. */
 START_TEST(an_unread_answer_is_the_last)
 {
@@ -126,6 +170,8 @@ static Suite *question_suite(void)
     tcase_add_checked_fixture(t, set_up, NULL);
     tcase_add_test(t, the_answer_is_a_snapshot);
     tcase_add_test(t, one_snapshot_in_a_while);
+    tcase_add_test(t, the_history_comes_with_it);
+    tcase_add_test(t, the_porter_asks);
     tcase_add_test(t, an_unread_answer_is_the_last);
     tcase_add_test(t, a_flood_is_absurd);
     tcase_add_test(t, one_without_a_line_gets_no_answer);

@@ -35,7 +35,7 @@ static void begin(bool foreground)
     m->state = MANAGER_STARTING;
     m->listeners = (Listeners){.growth_fd = -1, .diag_fd = -1};
     m->porter = PORTER_NONE;
-    m->notifier.fd = m->control_fd = m->snapshot_fd = -1;
+    m->notifier.fd = m->control_fd = m->snapshot_fd = m->history_fd = -1;
     m->options.foreground = foreground;
     m->options.config_folders = folder;
     m->options.libexec_dir = folder;

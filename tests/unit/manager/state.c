@@ -106,11 +106,14 @@ static void set_up(void)
     manager->requests = UINT64_MAX - 1;
     manager->reload_wanted = true;
     manager->control_fd = 14;
+    manager->history_fd = 17;
     manager->control_path = control;
     manager->recovery.faults_usec[RECOVERY_FAULTS - 1] = 5;
     manager->queue_clock.samples[QUEUE_SAMPLES - 1].arrivals = 6;
     manager->queue_clock.first = QUEUE_SAMPLES - 1;
     manager->queue_clock.n = 1;
+    manager->last_trace = 12;
+    manager->latency[BOARD_LATENCY_BUCKETS - 1] = 13;
     snprintf(manager->note, sizeof(manager->note), "Reload refused (a=b); ");
     listener =
         (Listener){.kind = LISTENER_REQUESTS, .fd = 3, .text = text, .unlink = address, .inode = 1};
@@ -178,6 +181,8 @@ START_TEST(what_is_written_is_read)
     ck_assert_str_eq(s.manager->control_path, control);
     ck_assert_uint_eq(s.manager->recovery.faults_usec[RECOVERY_FAULTS - 1], 5);
     ck_assert_uint_eq(s.manager->queue_clock.samples[QUEUE_SAMPLES - 1].arrivals, 6);
+    ck_assert_uint_eq(s.manager->last_trace, 12);
+    ck_assert_uint_eq(s.manager->latency[BOARD_LATENCY_BUCKETS - 1], 13);
     ck_assert_int_eq(s.manager->porter.park[1], 13);
     ck_assert_int_eq(s.manager->porter.link_fd, -1);
     ck_assert_uint_eq(s.manager->attempts->replace_number, 9);
@@ -231,7 +236,7 @@ START_TEST(every_descriptor_is_named)
 
     ck_assert_int_eq(state_of(manager, &s), 0);
     ck_assert_int_eq(state_each_fd(&s, sum_fds, &sum), 0);
-    ck_assert_int_eq(sum, 3 + (10 + 11 + 12 + 13) + 14 + 15 + 16 + (20 + 21) + (22 + 23) +
+    ck_assert_int_eq(sum, 3 + (10 + 11 + 12 + 13) + 14 + 15 + 16 + 17 + (20 + 21) + (22 + 23) +
                               (30 + 31) + 32 + (34 + 35));
 }
 END_TEST
@@ -265,6 +270,7 @@ static const struct {
     {"manager.requests", "manager.requests"},
     {"manager.reload_wanted", "manager.reload_wanted=2"},
     {"manager.queue_clock.first", "manager.queue_clock.first=128"},
+    {"manager.wait_clock.n", "manager.wait_clock.n=129"},
     {"manager.last_number", "manager.last_number=8"},
     {"manager.control_path", NULL},
     {"porter.park[1]", NULL},
@@ -324,6 +330,7 @@ static const struct {
     {"manager.queue_clock.samples", NULL},
     {"config.queue_timeout_usec", NULL},
     {"worker.ended", NULL},
+    {"manager.history_fd", NULL},
     {"state.version", NULL},
     {"peer.version", NULL},
 };

@@ -124,6 +124,52 @@ START_TEST(nobody_is_overdue_early)
 }
 END_TEST
 
+/* Seldom or often sampled, for however long: never older than he is, and not much younger. */
+START_TEST(age_of_the_oldest)
+{
+    static const uint64_t pauses_usec[] = {MSEC, 50 * MSEC, SEC};
+    enum { WAITING = 50 };
+
+    for (size_t p = 0; p < ARRAY_SIZE(pauses_usec); p++) {
+        uint64_t arrived_usec[WAITING], now_usec = START;
+        QueueClock q = {0};
+        uint64_t taken = 7;
+
+        ck_assert_uint_eq(queue_age_usec(&q, taken, now_usec), 0);
+        /* One comes with each of the first samples; then nobody, and the last one is taken much
+         * later. */
+        for (unsigned i = 0; i < WAITING * WAITING; i++, now_usec += pauses_usec[p]) {
+            uint64_t age_usec, real_usec;
+
+            if (i < WAITING)
+                arrived_usec[i] = now_usec;
+            else if (i % WAITING == 0)
+                taken++;
+            queue_note(&q, taken, (unsigned)(MIN(i + 1, WAITING + 0U) - (taken - 7)), 0, now_usec);
+            age_usec = queue_age_usec(&q, taken, now_usec);
+            real_usec = now_usec - arrived_usec[taken - 7];
+            ck_assert_uint_le(age_usec, real_usec);
+            ck_assert_uint_ge(age_usec + MAX(real_usec / 16, pauses_usec[p]), real_usec);
+        }
+        queue_note(&q, taken + 1, 0, 0, now_usec);
+        ck_assert_uint_eq(queue_age_usec(&q, taken + 1, now_usec), 0);
+    }
+}
+END_TEST
+
+/* Who comes between two samples is as old as the second. */
+START_TEST(age_of_one_between_two_samples)
+{
+    QueueClock q = {0};
+
+    queue_note(&q, 0, 2, 0, START);
+    ck_assert_uint_eq(queue_age_usec(&q, 0, START + SEC), SEC);
+    ck_assert_uint_eq(queue_age_usec(&q, 2, START + SEC), 0);
+    queue_note(&q, 2, 1, 0, START + 3 * SEC);
+    ck_assert_uint_eq(queue_age_usec(&q, 2, START + 5 * SEC), 2 * SEC);
+}
+END_TEST
+
 static Suite *queue_suite(void)
 {
     Suite *s = suite_create("pool/queue");
@@ -134,6 +180,8 @@ static Suite *queue_suite(void)
     tcase_add_test(t, an_empty_queue_forgets);
     tcase_add_test(t, counts_that_were_read_one_after_the_other);
     tcase_add_test(t, nobody_is_overdue_early);
+    tcase_add_test(t, age_of_the_oldest);
+    tcase_add_test(t, age_of_one_between_two_samples);
     suite_add_tcase(s, t);
     return s;
 }

@@ -41,6 +41,7 @@ _noreturn_ static void run_porter(int link, int slot_fd, unsigned capacity)
                         .park_fd = park[0],
                         .repark_fd = park[1],
                         .slot_fd = slot_fd,
+                        .history_fd = -1,
                         .listen_fds = listeners,
                         .n_listen_fds = 2,
                         .allowed_clients = allowed,

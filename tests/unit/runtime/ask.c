@@ -88,7 +88,7 @@ START_TEST(the_answer_arrives)
 {
     pthread_t thread = start(answer_once, "snapshot");
 
-    expect(ask_status(), "snapshot");
+    expect(ask_status(NULL), "snapshot");
     pthread_join(thread, NULL);
     ck_assert_int_eq(ask_read_orders(), 0);
 }
@@ -98,7 +98,7 @@ START_TEST(silence_ends_after_a_second)
 {
     uint64_t begin_usec = clock_monotonic_usec(), took_usec;
 
-    ck_assert_int_eq(ask_status(), -ETIMEDOUT);
+    ck_assert_int_eq(ask_status(NULL), -ETIMEDOUT);
     took_usec = clock_monotonic_usec() - begin_usec;
     ck_assert_uint_ge(took_usec, USEC_PER_SEC);
     ck_assert_uint_lt(took_usec, 2 * USEC_PER_SEC);
@@ -115,7 +115,7 @@ START_TEST(a_late_answer_is_thrown_away)
     ck_assert_int_eq(ask_read_orders(), 0);
     answer("late again");
     thread = start(answer_once, "right");
-    expect(ask_status(), "right");
+    expect(ask_status(NULL), "right");
     pthread_join(thread, NULL);
 }
 END_TEST
@@ -124,11 +124,11 @@ START_TEST(told_to_leave_meanwhile)
 {
     pthread_t thread = start(close_line, NULL);
 
-    ck_assert_int_eq(ask_status(), -EPIPE);
+    ck_assert_int_eq(ask_status(NULL), -EPIPE);
     pthread_join(thread, NULL);
     /* The loop of the worker sees it as well. */
     ck_assert_int_eq(ask_read_orders(), -EPIPE);
-    ck_assert_int_eq(ask_status(), -EPIPE);
+    ck_assert_int_eq(ask_status(NULL), -EPIPE);
 }
 END_TEST
 
@@ -140,7 +140,7 @@ START_TEST(processes_of_scripts_do_not_ask)
     LinkMessage m;
 
     if (pid == 0)
-        _exit(ask_status() == -EPIPE ? 0 : 1);
+        _exit(ask_status(NULL) == -EPIPE ? 0 : 1);
     ck_assert_int_eq(waitpid(pid, &status, 0), pid);
     ck_assert_int_eq(status, 0);
     ck_assert_int_eq(link_receive(manager_end, MSG_DONTWAIT, &m, NULL, 0, NULL, NULL), -EAGAIN);
@@ -164,7 +164,7 @@ START_TEST(a_flood_gets_the_last_answer_again)
     pthread_t thread = start(answer_all, NULL);
 
     for (int i = 0; i < 1000; i++)
-        expect(ask_status(), "one of many");
+        expect(ask_status(NULL), "one of many");
     close(worker_end);
     pthread_join(thread, NULL);
     ck_assert_uint_ge(n_questions, 100);
@@ -195,7 +195,7 @@ START_TEST(orders_between_question_and_answer)
 
     ck_assert(!ask_is_draining());
     ck_assert(!ask_told_to_leave());
-    expect(ask_status(), "snapshot");
+    expect(ask_status(NULL), "snapshot");
     pthread_join(thread, NULL);
     ck_assert(ask_is_draining());
     ck_assert(ask_told_to_leave());

@@ -511,7 +511,7 @@ START_TEST(requests_that_never_run)
         request(&b, 1, FCGI_KEEP_CONN, NULL);
         peer_send_buffer(&p, &b);
         ck_assert_int_eq(connection_receive(p.c, 1), CONNECTION_REQUEST);
-        ck_assert_uint_eq(request_params(connection_request(p.c, 1))->n, 4);
+        ck_assert_uint_eq(request_params(connection_request(p.c, 1))->n, 5); /* REQUEST_ID */
         ck_assert_int_eq(connection_end(p.c, 0, true, 2), CONNECTION_WAIT);
     }
     pair_close(&p);
@@ -811,52 +811,12 @@ START_TEST(the_other_roles)
 }
 END_TEST
 
-/* Of every request of the connection, and of no other. */
-START_TEST(requests_of_a_status_socket)
-{
-    Buffer b = {0};
-    Request *r;
-    struct timeval limit;
-    socklen_t size = sizeof(limit);
-    Pair p;
-
-    pair_open(&p, SOCK_STREAM);
-    connection_mark_status(p.c);
-    for (int i = 0; i < 2; i++) {
-        ck_assert_int_eq(getsockopt(connection_fd(p.c), SOL_SOCKET, i ? SO_SNDTIMEO : SO_RCVTIMEO,
-                                    &limit, &size),
-                         0);
-        ck_assert_int_eq(limit.tv_sec, 5);
-    }
-    for (unsigned i = 0; i < 2; i++) {
-        request(&b, 1, FCGI_KEEP_CONN, NULL);
-        peer_send_buffer(&p, &b);
-        ck_assert_int_eq(connection_receive(p.c, 2000), CONNECTION_REQUEST);
-        r = connection_request(p.c, 3000);
-        ck_assert(request_is_for_status(r));
-        ck_assert_int_eq(request_write(r, "x", 1), 0);
-        ck_assert_int_eq(connection_end(p.c, 0, true, 4000), CONNECTION_WAIT);
-        expect_answer(&p, "x", "", FCGI_REQUEST_COMPLETE, 0);
-    }
-    pair_close(&p);
-
-    pair_open(&p, SOCK_STREAM);
-    request(&b, 1, 0, NULL);
-    peer_send_buffer(&p, &b);
-    ck_assert_int_eq(connection_receive(p.c, 2000), CONNECTION_REQUEST);
-    ck_assert(!request_is_for_status(connection_request(p.c, 3000)));
-    connection_end(p.c, 0, false, 4000);
-    pair_close(&p);
-}
-END_TEST
-
 static Suite *connection_suite(void)
 {
     Suite *s = suite_create("runtime/connection");
     TCase *t = tcase_create("all");
 
     tcase_set_timeout(t, 60);
-    tcase_add_test(t, requests_of_a_status_socket);
     tcase_add_test(t, a_small_answer_is_one_send);
     tcase_add_test(t, the_slot_says_what_the_request_is);
     tcase_add_test(t, a_request_at_every_split);

@@ -222,22 +222,6 @@ START_TEST(a_message_and_the_order_at_once)
 }
 END_TEST
 
-/* A worker of pm.status_listen: nobody else can have what it holds. */
-START_TEST(the_status_worker_parks_nothing)
-{
-    int kept;
-
-    spec.max_requests = 2;
-    ready(LINK_FORK_STATUS);
-    kept = keep_one();
-    close(keep_one());
-    expect_end();
-    ck_assert(at_end(kept));
-    ck_assert(!wait_input(park_end, 0));
-    ck_assert_uint_eq(slot->accepted, 0);
-}
-END_TEST
-
 static Suite *leave_suite(void)
 {
     Suite *s = suite_create("runtime/leave");
@@ -256,7 +240,6 @@ static Suite *leave_suite(void)
     tcase_add_test(t, nobody_takes_what_is_parked);
     tcase_add_loop_test(t, no_porter, 1, 2);
     tcase_add_test(t, a_message_and_the_order_at_once);
-    tcase_add_test(t, the_status_worker_parks_nothing);
     suite_add_tcase(s, t);
     tcase_add_checked_fixture(u, set_up_without_park, tear_down);
     tcase_add_test(u, no_porter);

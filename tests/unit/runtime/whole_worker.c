@@ -31,6 +31,8 @@ static int run(Request *r)
     ssize_t n;
 
     snprintf(text, sizeof(text), "worker %d", (int)getpid());
+    request_note_name(r, order, NULL);
+    request_note_status(r, order && strcmp(order, "missing") == 0 ? 404 : 200);
     if (order && strncmp(order, "sleep", 5) == 0)
         usleep((useconds_t)atoi(order + 5) * 1000);
     else if (order && strcmp(order, "eat") == 0) {
@@ -226,10 +228,9 @@ static void set_up_sockets(bool with_park)
     spec = (RuntimeSpec){.pool = "test",
                          .listen_fds = listeners,
                          .n_listen_fds = 1,
-                         .status_fds = listeners,
-                         .n_status_fds = 1,
                          .park_fd = -1,
                          .link_fd = -1,
+                         .access_fd = -1,
                          .read_timeout_usec = 60 * USEC_PER_SEC};
     ck_assert_int_eq(link_pair(pair), 0);
     handover = pair[0];

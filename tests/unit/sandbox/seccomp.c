@@ -18,6 +18,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -249,12 +250,19 @@ END_TEST
 START_TEST(porter_has_what_it_needs)
 {
     const struct linger off = {0};
-    int pair[2];
+    int pair[2], fd = memfd_create("test", MFD_CLOEXEC);
+    struct stat st;
     char byte;
     void *p;
 
     ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
     install(SECCOMP_PORTER);
+    /* a snapshot */
+    ck_assert_int_ge(fcntl(fd, F_GET_SEALS), 0);
+    ck_assert_int_lt(fcntl(fd, F_DUPFD, 10), 0);
+    ck_assert_int_eq(fstat(fd, &st), 0);
+    ck_assert_int_eq(pread(fd, &byte, 1, 0), 0);
+    ck_assert_int_lt(stat("/", &st), 0);
     ck_assert_int_eq(send(pair[0], "x", 1, MSG_NOSIGNAL), 1);
     ck_assert_int_eq(recv(pair[1], &byte, 1, 0), 1);
     ck_assert_int_eq(setsockopt(pair[0], SOL_SOCKET, SO_LINGER, &off, sizeof(off)), 0);
@@ -336,7 +344,6 @@ START_TEST(porter_has_nothing_else)
         "seccomp",
         "personality",
         "recvmmsg",
-        "pread64",
     };
     struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = "/nowhere"};
     int fd = socket(AF_UNIX, SOCK_DGRAM, 0), on = 1;

@@ -26,7 +26,9 @@ static Case case_make(void)
                  .started_usec = UINT64_C(1795365089999999),
                  .uptime_usec = UINT64_C(184999999),
                  .requests = 26,
-                 .limit_reached = 4},
+                 .limit_reached = 4,
+                 .queue_wait_usec = 1500000,
+                 .latency = {1, 2, [BOARD_LATENCY_BUCKETS - 1] = 4}},
         .workers = {{.pid = 9168,
                      .started_usec = UINT64_C(1795365090000001),
                      .age_usec = UINT64_C(183999999),
@@ -95,35 +97,6 @@ static char *render(const Case *c, PageFormat format, bool full)
     "max children reached: 4\n"                                                                    \
     "slow requests:        0\n"
 
-#define HTML                                                                                       \
-    "<!DOCTYPE html PUBLIC \"-//W3C//DTD XHTML 1.0 Strict//EN\" "                                  \
-    "\"http://www.w3.org/TR/xhtml1/DTD/xhtml1-strict.dtd\">\n"                                     \
-    "<html xmlns=\"http://www.w3.org/1999/xhtml\" xml:lang=\"en\" lang=\"en\">\n"                  \
-    "<head><title>PHP-FPM Status Page</title></head>\n"                                            \
-    "<body>\n"                                                                                     \
-    "<table>\n"                                                                                    \
-    "<tr><th>pool</th><td>www</td></tr>\n"                                                         \
-    "<tr><th>process manager</th><td>dynamic</td></tr>\n"                                          \
-    "<tr><th>start time</th><td>22/Nov/2026:16:31:29 +0000</td></tr>\n"                            \
-    "<tr><th>start since</th><td>184</td></tr>\n"                                                  \
-    "<tr><th>accepted conn</th><td>26</td></tr>\n"                                                 \
-    "<tr><th>listen queue</th><td>3</td></tr>\n"                                                   \
-    "<tr><th>max listen queue</th><td>7</td></tr>\n"                                               \
-    "<tr><th>listen queue len</th><td>511</td></tr>\n"                                             \
-    "<tr><th>idle processes</th><td>2</td></tr>\n"                                                 \
-    "<tr><th>active processes</th><td>1</td></tr>\n"                                               \
-    "<tr><th>total processes</th><td>3</td></tr>\n"                                                \
-    "<tr><th>max active processes</th><td>2</td></tr>\n"                                           \
-    "<tr><th>max children reached</th><td>4</td></tr>\n"                                           \
-    "<tr><th>slow requests</th><td>0</td></tr>\n"                                                  \
-    "</table>\n"
-
-#define HTML_HEADS                                                                                 \
-    "<table border=\"1\">\n"                                                                       \
-    "<tr><th>pid</th><th>state</th><th>start time</th><th>start since</th><th>requests</th>"       \
-    "<th>request duration</th><th>request method</th><th>request uri</th><th>content length</th>"  \
-    "<th>user</th><th>script</th><th>last request cpu</th><th>last request memory</th></tr>\n"
-
 #define XML                                                                                        \
     "<?xml version=\"1.0\" ?>\n"                                                                   \
     "<status>\n"                                                                                   \
@@ -154,20 +127,20 @@ static char *render(const Case *c, PageFormat format, bool full)
     "# TYPE phpfpm_up gauge\n"                                                                     \
     "phpfpm_up 1\n"                                                                                \
     "# HELP phpfpm_start_since The number of seconds since FPM has started.\n"                     \
-    "# TYPE phpfpm_start_since counter\n"                                                          \
+    "# TYPE phpfpm_start_since gauge\n"                                                            \
     "phpfpm_start_since 184\n"                                                                     \
     "# HELP phpfpm_accepted_connections The number of requests accepted by the pool.\n"            \
-    "# TYPE phpfpm_accepted_connections counter\n"                                                 \
+    "# TYPE phpfpm_accepted_connections gauge\n"                                                   \
     "phpfpm_accepted_connections 26\n"                                                             \
     "# HELP phpfpm_listen_queue The number of requests in the queue of pending connections.\n"     \
     "# TYPE phpfpm_listen_queue gauge\n"                                                           \
     "phpfpm_listen_queue 3\n"                                                                      \
     "# HELP phpfpm_max_listen_queue The maximum number of requests in the queue of pending "       \
     "connections since FPM has started.\n"                                                         \
-    "# TYPE phpfpm_max_listen_queue counter\n"                                                     \
+    "# TYPE phpfpm_max_listen_queue gauge\n"                                                       \
     "phpfpm_max_listen_queue 7\n"                                                                  \
-    "# TYPE phpfpm_listen_queue_length gauge\n"                                                    \
     "# HELP phpfpm_listen_queue_length The size of the socket queue of pending connections.\n"     \
+    "# TYPE phpfpm_listen_queue_length gauge\n"                                                    \
     "phpfpm_listen_queue_length 511\n"                                                             \
     "# HELP phpfpm_idle_processes The number of idle processes.\n"                                 \
     "# TYPE phpfpm_idle_processes gauge\n"                                                         \
@@ -180,18 +153,17 @@ static char *render(const Case *c, PageFormat format, bool full)
     "phpfpm_total_processes 3\n"                                                                   \
     "# HELP phpfpm_max_active_processes The maximum number of active processes since FPM has "     \
     "started.\n"                                                                                   \
-    "# TYPE phpfpm_max_active_processes counter\n"                                                 \
+    "# TYPE phpfpm_max_active_processes gauge\n"                                                   \
     "phpfpm_max_active_processes 2\n"                                                              \
     "# HELP phpfpm_max_children_reached The number of times, the process limit has been "          \
     "reached, when pm tries to start more children (works only for pm 'dynamic' and "              \
     "'ondemand').\n"                                                                               \
-    "# TYPE phpfpm_max_children_reached counter\n"                                                 \
+    "# TYPE phpfpm_max_children_reached gauge\n"                                                   \
     "phpfpm_max_children_reached 4\n"                                                              \
     "# HELP phpfpm_slow_requests The number of requests that exceeded your "                       \
     "'request_slowlog_timeout' value.\n"                                                           \
-    "# TYPE phpfpm_slow_requests counter\n"                                                        \
-    "phpfpm_slow_requests 0\n"                                                                     \
-    "# EOF\n"
+    "# TYPE phpfpm_slow_requests gauge\n"                                                          \
+    "phpfpm_slow_requests 0\n"
 
 static const struct {
     PageFormat format;
@@ -242,18 +214,6 @@ static const struct {
            "script:               -\n"
            "last request cpu:     0.00\n"
            "last request memory:  0\n"},
-    {PAGE_HTML, false, HTML "</body></html>"},
-    {PAGE_HTML, true,
-     HTML HTML_HEADS
-     "<tr><td>9168</td><td>Running</td><td>22/Nov/2026:16:31:30 +0000</td><td>183</td><td>10</td>"
-     "<td>512540</td><td>POST</td><td>/a.php?x=1&amp;y</td><td>5</td><td>u&lt;b&gt;&quot;</td>"
-     "<td>/srv/a.php</td><td>0.00</td><td>0</td></tr>\n"
-     "<tr><td>9169</td><td>Idle</td><td>22/Nov/2026:16:31:30 +0000</td><td>183</td><td>1</td>"
-     "<td>400</td><td>GET</td><td>/ping</td><td>0</td><td>-</td><td>-</td><td>75.00</td>"
-     "<td>2097152</td></tr>\n"
-     "<tr><td>9170</td><td>Idle</td><td>22/Nov/2026:16:33:10 +0000</td><td>0</td><td>0</td>"
-     "<td>0</td><td>-</td><td>-</td><td>0</td><td>-</td><td>-</td><td>0.00</td><td>0</td></tr>\n"
-     "</table></body></html>"},
     {PAGE_XML, false, XML "</status>"},
     {PAGE_XML, true,
      XML "<processes>\n"
@@ -292,16 +252,149 @@ static const struct {
           "\"request duration\":0,\"request method\":\"-\",\"request uri\":\"-\","
           "\"content length\":0,\"user\":\"-\",\"script\":\"-\",\"last request cpu\":0.00,"
           "\"last request memory\":0}]}"},
-    {PAGE_OPENMETRICS, false, OPENMETRICS},
-    {PAGE_OPENMETRICS, true, OPENMETRICS},
 };
+
+/* A field of ours with all that is around it; in of: before and after its name and its end. */
+static const struct {
+    PageFormat format;
+    const char *before, *after, *end, *end_of_process;
+} around[] = {
+    {PAGE_PLAIN, "\n", ":", "\n", "\n"},
+    {PAGE_XML, "<", ">", ">\n", ">"},
+    {PAGE_JSON, ",\"", "\":", NULL, NULL},
+};
+
+/* The length of a field from its begin on: of JSON up to the next comma or bracket outside. */
+static size_t field_length(const char *field, size_t k, bool of_process)
+{
+    const char *end = of_process ? around[k].end_of_process : around[k].end;
+    const char *p;
+
+    if (around[k].format == PAGE_PLAIN)
+        return strcspn(field + 1, "\n") + 1;
+    if (end) {
+        p = strstr(field, "</");
+        ck_assert_ptr_nonnull(p);
+        p = strstr(p, end);
+        ck_assert_ptr_nonnull(p);
+        return (size_t)(p - field) + strlen(end);
+    }
+    p = strstr(field, "\":") + 2;
+    if (*p == '{')
+        return (size_t)(strchr(p, '}') + 1 - field);
+    if (*p == '"')
+        return (size_t)(strchr(p + 1, '"') + 1 - field);
+    return (size_t)(p - field) + strspn(p, "0123456789.");
+}
+
+/* Takes what is ours out of text, each field once; they stand behind PHP-FPM's. */
+static void take_ours_out(char *text, size_t k, const PageField *fields, size_t n, bool of_process)
+{
+    for (size_t i = n; i > 0; i--) {
+        const PageField *f = &fields[i - 1];
+        const char *name = around[k].format == PAGE_XML     ? f->tag
+                           : around[k].format == PAGE_PLAIN ? f->plain
+                                                            : f->name;
+        char key[64], *last = NULL;
+        size_t length;
+
+        snprintf(key, sizeof(key), "%s%s%s", around[k].before, name, around[k].after);
+        for (char *p = text; (p = strstr(p, key)); p++)
+            last = p;
+        ck_assert_msg(last, "%s is missing", key);
+        length = field_length(last, k, of_process);
+        memmove(last, last + length, strlen(last + length) + 1);
+    }
+}
+
+static const char *end_of_pool(const char *text, PageFormat format)
+{
+    const char *p = strstr(text, format == PAGE_PLAIN ? "\n\n****"
+                                 : format == PAGE_XML ? "<processes>"
+                                                      : ", \"processes\"");
+
+    return p ? p + (format == PAGE_PLAIN) : text + strlen(text);
+}
+
+/* A part of the page, from begin on, of n bytes, without what is ours. */
+static void append_part(Buffer *b, const char *begin, size_t n, size_t k, const PageField *fields,
+                        size_t n_fields, bool of_process)
+{
+    _cleanup_free_ char *part = strndup(begin, n);
+
+    ck_assert_ptr_nonnull(part);
+    take_ours_out(part, k, fields, n_fields, of_process);
+    ck_assert_int_eq(buffer_append(b, part, strlen(part)), 0);
+}
+
+static size_t process_length(const char *text, PageFormat format)
+{
+    const char *end = format == PAGE_PLAIN ? strstr(text + 1, "\n\n****")
+                      : format == PAGE_XML ? strstr(text, "</process>")
+                                           : strchr(text, '}');
+
+    if (!end)
+        return strlen(text);
+    return (size_t)(end - text) +
+           (format == PAGE_PLAIN ? 1 : strlen(format == PAGE_XML ? "</process>" : "}"));
+}
+
+static char *without_ours(const char *text, size_t k)
+{
+    PageFormat format = around[k].format;
+    _cleanup_buffer_ Buffer b = {0};
+    size_t n_pool, n_process;
+    const PageField *pool = page_more_pool_fields(&n_pool);
+    const PageField *process = page_more_process_fields(&n_process);
+    const char *p = end_of_pool(text, format);
+
+    append_part(&b, text, (size_t)(p - text), k, pool, n_pool, false);
+    while (*p) {
+        size_t n = process_length(p, format);
+        bool has_process = strstr(p, format == PAGE_JSON ? "\"pid\"" : "pid");
+
+        append_part(&b, p, n, k, process, has_process ? n_process : 0, true);
+        p += n;
+    }
+    return buffer_steal(&b);
+}
 
 START_TEST(page)
 {
     Case c = case_make();
-    _cleanup_free_ char *text = render(&c, pages[_i].format, pages[_i].full);
+    _cleanup_free_ char *text = render(&c, pages[_i].format, pages[_i].full), *rest = NULL;
+    size_t k = 0;
 
-    ck_assert_str_eq(text, pages[_i].text);
+    while (around[k].format != pages[_i].format)
+        k++;
+    rest = without_ours(text, k);
+    ck_assert_str_eq(rest, pages[_i].text);
+}
+END_TEST
+
+static const char of_php_fpm[] = OPENMETRICS;
+
+START_TEST(metrics)
+{
+    Case c = case_make();
+    _cleanup_free_ char *text = render(&c, PAGE_OPENMETRICS, _i);
+    _cleanup_buffer_ Buffer b = {0};
+    _cleanup_free_ char *strict = NULL;
+
+    ck_assert_int_eq(strncmp(text, of_php_fpm, strlen(of_php_fpm)), 0);
+    ck_assert_str_eq(text + strlen(text) - 6, "# EOF\n");
+    ck_assert_ptr_nonnull(strstr(text, "# TYPE fpmd_requests_begun_total counter\n"
+                                       "fpmd_requests_begun_total{pool=\"www\"} 26\n"));
+    ck_assert_ptr_nonnull(strstr(text, "fpmd_queue_wait_seconds{pool=\"www\"} 1.500000\n"));
+    ck_assert_ptr_nonnull(strstr(text, "_bucket{pool=\"www\",le=\"0.0005\"} 3\n"));
+    ck_assert_ptr_nonnull(strstr(text, "_bucket{pool=\"www\",le=\"+Inf\"} 7\n"));
+    ck_assert_ptr_nonnull(strstr(text, "_seconds_count{pool=\"www\"} 7\n"));
+    ck_assert(!strstr(text, "fpmd_worker_info{pool=\"www\",pid=\"9168\",state=\"running\"") == !_i);
+    ck_assert_int_eq(page_render_metrics(&b, &c.pool, c.workers, _i, true), 0);
+    strict = buffer_steal(&b);
+    ck_assert_ptr_nonnull(strstr(strict, "# TYPE fpmd_requests_begun counter\n"
+                                         "fpmd_requests_begun_total{pool=\"www\"} 26\n"));
+    ck_assert_ptr_null(strstr(strict, "# TYPE fpmd_requests_begun_total"));
 }
 END_TEST
 
@@ -417,15 +510,18 @@ static bool may_stand(unsigned char c, PageFormat format)
 static void assert_harmless(const char *text, PageFormat format)
 {
     const char *up = "# TYPE phpfpm_up";
-    size_t n_open = 0, n_wrong = 0;
+    size_t n_open = 0, n_wrong = 0, n_pool, n_more;
 
+    page_more_pool_fields(&n_pool);
+    page_more_process_fields(&n_more);
     for (const char *p = text; *p; p++) {
         n_wrong += !may_stand((unsigned char)*p, format);
         n_open += *p == '<';
     }
     ck_assert_uint_eq(n_wrong, 0);
     if (format == PAGE_XML)
-        ck_assert_uint_eq(n_open, 1 + 2 + 2 * 14 + 2 + N_WORKERS * 2 * (1 + 13));
+        ck_assert_uint_eq(n_open,
+                          1 + 2 + 2 * (14 + n_pool) + 2 + N_WORKERS * 2 * (1 + 13 + n_more));
     if (format == PAGE_OPENMETRICS)
         ck_assert_ptr_eq(strstr(text, up), strchr(text, '\n') + 1);
 }
@@ -455,9 +551,12 @@ START_TEST(fields)
     const PageField *table;
     size_t n;
 
-    for (int part = 0; part < 2; part++) {
-        table = part == 0 ? page_pool_fields(&n) : page_process_fields(&n);
-        ck_assert_uint_eq(n, 14);
+    for (int part = 0; part < 4; part++) {
+        table = part == 0   ? page_pool_fields(&n)
+                : part == 1 ? page_process_fields(&n)
+                : part == 2 ? page_more_pool_fields(&n)
+                            : page_more_process_fields(&n);
+        ck_assert(part >= 2 || n == 14);
         for (size_t i = 0; i < n; i++) {
             ck_assert_ptr_nonnull(table[i].key);
             ck_assert(table[i].type < _PAGE_TYPE_MAX);
@@ -510,6 +609,7 @@ static Suite *page_suite(void)
     TCase *tc = tcase_create("page");
 
     tcase_add_loop_test(tc, page, 0, ARRAY_SIZE(pages));
+    tcase_add_loop_test(tc, metrics, 0, 2);
     tcase_add_loop_test(tc, state, 0, ARRAY_SIZE(states));
     tcase_add_loop_test(tc, hostile, 0, _PAGE_FORMAT_MAX);
     tcase_add_loop_test(tc, escape, 0, ARRAY_SIZE(escapes));

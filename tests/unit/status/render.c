@@ -113,6 +113,12 @@ START_TEST(json_short)
     assert_has(text, "\"requests_per_second\": 12.450,");
     assert_has(text, "\"uptime_usec\": 93784000000,");
     assert_has(text, "\"sandbox_moot\": [\"landlock\", \"securebits\"]");
+    assert_has(text, "\"max_requests\": 0,");
+    assert_has(text, "\"opcache_hits\": 17,");
+    assert_has(text, "\"requests_server_error\": 3,");
+    assert_has(text, "\"latency\": [{\"at_most_usec\": 250, \"requests\": 0}, ");
+    assert_has(text, "{\"at_most_usec\": 5000, \"requests\": 4}, ");
+    assert_has(text, ", {\"requests\": 0}],");
     ck_assert_ptr_null(strstr(text, "workers\":"));
 }
 END_TEST
@@ -125,6 +131,8 @@ START_TEST(json_full)
     assert_json(text);
     assert_has(text, "\"workers\": [\n    {\"pid\": 100,");
     assert_has(text, "\"state\": \"running\",");
+    assert_has(text, "\"cpu_usec\": 1234, \"cpu_permille\": 55, \"resident_bytes\": 2097152,");
+    assert_has(text, "\"request_id\": \"abc\",");
     assert_has(text, "\"uri\": \"/index.php?a=\\\"b\\\"\"}");
     assert_has(text, "\"uri\": \"/\\u001b[2J\\ufffd\"}");
 }
@@ -234,6 +242,14 @@ START_TEST(text_short)
     assert_has(text, " up for: 1d 2h\n");
     assert_has(text, "requests per second: 12.4\n");
     assert_has(text, " sandbox, moot: landlock, securebits\n");
+    assert_has(text, " sandbox: no-new-privs seccomp\n");
+    assert_has(text, " durations: 50 % 2.50 ms, 95 % 5.00 ms, 99 % 5.00 ms\n");
+    assert_has(text, " max lifetime: 1h 0m\n");
+    assert_has(text, " max memory: 64.0 MiB\n");
+    assert_has(text, " opcache hits: 17\n");
+    /* What is off has no line. */
+    ck_assert_ptr_null(strstr(text, "opcache used"));
+    ck_assert_ptr_null(strstr(text, "max requests"));
     ck_assert_ptr_null(strstr(text, "PID"));
 }
 END_TEST
@@ -246,7 +262,8 @@ START_TEST(text_full)
     assert_has(text, "\nPID     SLOT ");
     assert_has(text, "\n100     0    3   running   ");
     assert_has(text, " 1m 5s ");
-    assert_has(text, " 0.001s ");
+    assert_has(text, " 1.50 ms ");
+    assert_has(text, " 2.00 MiB ");
     assert_has(text, " /index.php?a=\"b\"\n");
     assert_has(text, " /?[2J?\n");
     for (const char *p = text; *p; p++)
