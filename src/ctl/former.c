@@ -27,7 +27,8 @@ int former_settings(const char *unit_dir, const UnitView *unit)
     if (clock_getres(CLOCK_REALTIME_COARSE, &tick) == 0)
         written += (uint64_t)tick.tv_nsec / 1000;
     state = match_read(unit, "ActiveState", &r);
-    entered = state ? match_read(unit, "ActiveEnterTimestamp", &r) : NULL;
+    /* Settings are those of the moment at which its start began: a service becomes active later. */
+    entered = state ? match_read(unit, "InactiveExitTimestamp", &r) : NULL;
     if (!entered)
         return r;
     return strcmp(state, "active") == 0 && strtoull(entered, NULL, 10) < written;

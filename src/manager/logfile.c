@@ -4,6 +4,7 @@
 #include "base/fd.h"
 #include "conf/config.h"
 #include "log/log.h"
+#include "manager/logpath.h"
 #include "manager/manager.h"
 
 #include <errno.h>
@@ -30,8 +31,9 @@ static const char *const directives[] = {
 };
 
 typedef struct SetupFiles {
-    int fds[_LOGFILE_MAX]; /* -1: none */
-    uint64_t told_usec;    /* of slowlog: that it cannot be written */
+    int fds[_LOGFILE_MAX];            /* -1: none */
+    uint64_t told_usec;               /* of slowlog: that it cannot be written */
+    uint64_t lost_usec[_LOGFILE_MAX]; /* that it cannot be opened anew */
 } SetupFiles;
 
 /* NULL: there is none. */
@@ -45,9 +47,7 @@ static const char *path_of(const PoolConfig *c, LogfileKind kind)
 /* A pipe must hold up neither us nor workers; the descriptor is no terminal's. */
 static int open_file(const char *path)
 {
-    int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, MODE);
-
-    return fd < 0 ? -errno : fd;
+    return logpath_open(path, O_WRONLY | O_APPEND | O_CREAT, MODE);
 }
 
 static void log_trouble(LogfileKind kind, const char *path, const char *what, const char *reason,
@@ -66,6 +66,8 @@ static const char *what_to_do(LogfileKind kind, int error)
 {
     if (error == -ENXIO) /* a socket, or a pipe that nobody reads */
         return "expected a file, or a pipe that somebody reads";
+    if (error == -ELOOP)
+        return "expected a path without symbolic links of others than root";
     return kind == LOGFILE_ACCESS
                ? "expected a path that the manager's user may write, as below /var/log/fpmd, or "
                  "journal"
@@ -135,13 +137,25 @@ static void tell_setup(Manager *m, const PoolSetup *s)
             link_send(w->life_line, &reopen, &fd, 1);
 }
 
-static int reopen(Manager *m, const PoolSetup *s, LogfileKind kind)
+/* Of what is tried again every second: once in a while. */
+static bool may_complain(SetupFiles *f, LogfileKind kind)
+{
+    uint64_t now_usec = clock_monotonic_usec();
+
+    if (f->lost_usec[kind] > 0 && now_usec - f->lost_usec[kind] < TELL_USEC)
+        return false;
+    f->lost_usec[kind] = now_usec;
+    return true;
+}
+
+static int reopen(Manager *m, const PoolSetup *s, LogfileKind kind, bool asked)
 {
     const char *path = path_of(s->config, kind);
     int fd = open_file(path);
 
     if (fd < 0) {
-        log_trouble(kind, path, "opened anew", strerror(-fd), "; what was open is written on");
+        if (asked || may_complain(s->files, kind))
+            log_trouble(kind, path, "opened anew", strerror(-fd), "; what was open is written on");
         return fd;
     }
     fd_close(s->files->fds[kind]);
@@ -187,7 +201,7 @@ static int reopen_files(Manager *m, bool all)
 
             if (!path || (!all && !has_moved(path, s->files->fds[kind])))
                 continue;
-            r = reopen(m, s, kind);
+            r = reopen(m, s, kind, all);
             result = result == 0 ? r : result;
         }
     }

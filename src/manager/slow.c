@@ -188,14 +188,14 @@ static void on_trace(Manager *m, int result, const TraceArea *area, const char *
 
 /* ---- the look ---- */
 
-static void record(Worker *w, const BoardSlot *slot, uint64_t ran_usec)
+static void record(Worker *w, const BoardSlot *slot, uint64_t started_usec, uint64_t ran_usec)
 {
     const PoolConfig *c = w->generation->config;
     Slow *s = calloc(1, sizeof(*s));
     int r;
 
     w->manager->slow_requests++;
-    w->slow_request_usec = slot->request_started_usec;
+    w->slow_request_usec = started_usec;
     if (!s)
         return;
     *s = (Slow){
@@ -217,12 +217,14 @@ uint64_t slow_look(Worker *w, const BoardSlot *slot, uint64_t now_usec)
 
     if (timeout_usec == 0)
         return USEC_INFINITY;
-    /* What follows the answer keeps nobody waiting. */
-    if (slot->state != WORKER_STATE_RUNNING || slot->request_started_usec == w->slow_request_usec)
-        return now_usec + timeout_usec;
+    /* What follows the answer keeps nobody waiting. The next request cannot have begun before the
+     * one that was slow had run for so long: a worker that says so wants many records. */
     started_usec = MAX(slot->request_started_usec, w->started_usec);
+    if (slot->state != WORKER_STATE_RUNNING ||
+        (w->slow_request_usec > 0 && started_usec < w->slow_request_usec + timeout_usec))
+        return now_usec + timeout_usec;
     if (now_usec - started_usec < timeout_usec)
         return started_usec + timeout_usec;
-    record(w, slot, now_usec - started_usec);
+    record(w, slot, started_usec, now_usec - started_usec);
     return now_usec + timeout_usec;
 }

@@ -12,6 +12,9 @@
 /* Reads before others have their turn. */
 #define READS_MAX 16
 
+/* The same for questions that are answered at once. */
+#define TURNS_MAX 16
+
 typedef enum Step {
     STEP_ON,   /* there may be more to do */
     STEP_WAIT, /* for the peer, or for news */
@@ -262,7 +265,7 @@ static void file(Lodge *l, const Visitor *v, uint64_t now_usec)
 
 bool visitor_advance(Lodge *l, Visitor *v, uint64_t now_usec)
 {
-    unsigned n_reads = 0;
+    unsigned n_reads = 0, n_turns = 0;
     Step step = STEP_ON;
 
     while (step == STEP_ON) {
@@ -272,7 +275,8 @@ bool visitor_advance(Lodge *l, Visitor *v, uint64_t now_usec)
             /* It may send on meanwhile, which is read later, and is seen if it hangs up. */
             step = wait_for(l, v, 0);
         else if (v->n_input > 0)
-            step = parse(l, v, now_usec);
+            /* What there is to write to is known at once: it goes on after the others. */
+            step = ++n_turns > TURNS_MAX ? wait_for(l, v, EPOLLOUT) : parse(l, v, now_usec);
         else
             step = read_in(l, v, &n_reads);
     }

@@ -308,6 +308,8 @@ void trace_take_order(int fd, int link_fd, uint64_t now_usec)
         link_send(link_fd, &m, NULL, 0);
         return;
     }
+    /* Not for the workers that are forked meanwhile. */
+    madvise(area, TRACE_AREA_SIZE, MADV_DONTFORK);
     *o = (Order){.area = area};
     n_orders++;
     if (!engine->trace_flag || !engine->trace_peek)

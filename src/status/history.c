@@ -18,7 +18,8 @@ int history_create(void)
 
     if (fd < 0)
         return -errno;
-    if (ftruncate(fd, HISTORY_SIZE) < 0 ||
+    /* Who gets it for reading only could open it for writing through /proc. */
+    if (fchmod(fd, 0600) < 0 || ftruncate(fd, HISTORY_SIZE) < 0 ||
         pwrite(fd, &version, sizeof(version), offsetof(History, version)) < 0 ||
         fcntl(fd, F_ADD_SEALS, NEEDED_SEALS) < 0)
         r = -errno;
@@ -105,6 +106,7 @@ static uint64_t errors(const StatusPool *p)
 void history_add(History *h, const StatusPool *earlier, const StatusPool *now, uint64_t now_sec)
 {
     HistorySample sample;
+    uint32_t next, n;
 
     if (!earlier || has_begun_anew(earlier, now))
         return;
@@ -121,15 +123,29 @@ void history_add(History *h, const StatusPool *earlier, const StatusPool *now, u
         .p95_usec = history_percentile(earlier->latency, now->latency, 95),
         .p99_usec = history_percentile(earlier->latency, now->latency, 99),
     };
+    /* Processes of the same user may write there too: what is checked is what is used. */
+    next = __atomic_load_n(&h->next, __ATOMIC_RELAXED) % HISTORY_SAMPLES;
+    n = MIN(__atomic_load_n(&h->n, __ATOMIC_RELAXED), (uint32_t)HISTORY_SAMPLES - 1);
     __atomic_store_n(&h->sequence, h->sequence | 1, __ATOMIC_RELAXED);
     __atomic_thread_fence(__ATOMIC_RELEASE);
-    h->samples[h->next] = sample;
-    h->next = (h->next + 1) % HISTORY_SAMPLES;
-    h->n = MIN(h->n + 1, (uint32_t)HISTORY_SAMPLES);
+    h->samples[next] = sample;
+    h->next = (next + 1) % HISTORY_SAMPLES;
+    h->n = n + 1;
     __atomic_store_n(&h->sequence, (h->sequence | 1) + 1, __ATOMIC_RELEASE);
 }
 
 /* ---- readers ---- */
+
+/* Far beyond what a machine can do: such numbers would only overflow the sums of readers. */
+#define REQUESTS_MAX  UINT64_C(1000000000000)
+#define STEP_MAX_USEC (24 * 3600 * USEC_PER_SEC)
+#define TIME_MAX_SEC  (UINT64_C(1) << 40)
+
+static bool is_plausible(const HistorySample *s)
+{
+    return s->time_sec <= TIME_MAX_SEC && s->step_usec > 0 && s->step_usec <= STEP_MAX_USEC &&
+           s->requests <= REQUESTS_MAX && s->errors <= REQUESTS_MAX;
+}
 
 /* Oldest first, in place of the ring; what makes no sense makes an empty history. */
 static int straighten(const History *h, History *ret)
@@ -145,7 +161,7 @@ static int straighten(const History *h, History *ret)
         const HistorySample *s = &h->samples[(first + i) % HISTORY_SAMPLES];
 
         /* Times go on; the charts rely on it. */
-        if (ret->n > 0 && s->time_sec <= ret->samples[ret->n - 1].time_sec)
+        if (!is_plausible(s) || (ret->n > 0 && s->time_sec <= ret->samples[ret->n - 1].time_sec))
             continue;
         ret->samples[ret->n++] = *s;
     }

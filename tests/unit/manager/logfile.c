@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "manager/logpath.h"
 #include "manager/manager.h"
 #include "../run.h"
 
@@ -240,6 +241,55 @@ START_TEST(of_an_earlier_program)
 }
 END_TEST
 
+/* Links of root and of others, at the end of the path and on the way. */
+START_TEST(root_follows_no_links_of_others)
+{
+    char target[80], link[80], through[96];
+    uid_t owner = _i % 2 ? 1000 : 0;
+    int fd;
+
+    if (geteuid() != 0)
+        return;
+    snprintf(target, sizeof(target), "%s/real", folder);
+    snprintf(link, sizeof(link), "%s/link", folder);
+    snprintf(through, sizeof(through), "%s/access.log", link);
+    ck_assert_int_eq(mkdir(target, 0755), 0);
+    if (_i < 2)
+        ck_assert_int_eq(symlink("real", link), 0);
+    else {
+        ck_assert_int_eq(mkdir(link, 0755), 0);
+        ck_assert_int_eq(symlink("../real/log", through), 0);
+    }
+    ck_assert_int_eq(lchown(_i < 2 ? link : through, owner, owner), 0);
+    fd = logpath_open(through, O_WRONLY | O_CREAT, 0600);
+    if (owner == 0)
+        ck_assert_int_ge(fd, 0);
+    else
+        ck_assert_int_eq(fd, -ELOOP);
+    strcat(target, _i < 2 ? "/access.log" : "/log");
+    ck_assert_int_eq(access(target, F_OK), owner == 0 ? 0 : -1);
+    fd_close(fd);
+}
+END_TEST
+
+/* As in containers. */
+START_TEST(what_is_open_already)
+{
+    int pair[2], fd;
+    char path[64];
+
+    ck_assert_int_eq(pipe2(pair, O_CLOEXEC), 0);
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", pair[1]);
+    fd = logpath_open(path, O_WRONLY | O_APPEND | O_CREAT, 0600);
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(write(fd, "one", 3), 3);
+    ck_assert_int_eq(read(pair[0], text, sizeof(text)), 3);
+    fd_close(fd);
+    fd_close(pair[0]);
+    fd_close(pair[1]);
+}
+END_TEST
+
 static Suite *logfile_suite(void)
 {
     Suite *s = suite_create("manager/logfile");
@@ -255,6 +305,8 @@ static Suite *logfile_suite(void)
     tcase_add_loop_test(t, a_rename_is_seen, 0, 2);
     tcase_add_test(t, when_it_cannot_be_opened_anew);
     tcase_add_test(t, of_an_earlier_program);
+    tcase_add_loop_test(t, root_follows_no_links_of_others, 0, 4);
+    tcase_add_test(t, what_is_open_already);
     suite_add_tcase(s, t);
     return s;
 }
