@@ -98,7 +98,7 @@ START_TEST(the_history_comes_with_it)
     ck_assert_int_eq(history_attach(manager.history_fd, &h), 0);
     h->n = 1;
     h->next = 1;
-    h->samples[0].time_sec = 77;
+    h->samples[0] = (HistorySample){.time_sec = 77, .step_usec = 1};
     ck_assert_int_eq(worker_answer(&worker), 0);
     ck_assert_int_eq(link_receive(other_end, MSG_DONTWAIT, &m, fds, 2, &n, NULL), 1);
     ck_assert_uint_eq(n, 2);
