@@ -180,8 +180,8 @@ def step_system(topics):
 
 
 # Topics that mostly wait for times to pass: they run beside the others.
-PATIENT = {"addresses", "apply", "commands", "leaving", "limits", "migration", "recovery", "recycling",
-           "top"}
+PATIENT = {"addresses", "apply", "commands", "dashboard", "leaving", "limits", "migration", "recovery",
+           "recycling", "slowlog", "status_socket", "top", "traces"}
 
 
 def patient(topic):
