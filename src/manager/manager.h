@@ -254,179 +254,11 @@ void manager_event_because(Manager *m, PoolEvent event, const char *reason);
 /** What would follow on the event. */
 PoolAction manager_would(const Manager *m, PoolEvent event);
 
-/* ---- stop.c: the end of a pool ---- */
-
-/** Lets everything that runs finish, then ends the process with exit_status. */
-void stop_begin(Manager *m, int exit_status);
-
-/** The next step, as far as it can be done now; from settle. */
-void stop_step(Manager *m);
-
-/** Answers the requests that run with 503 and ends their workers. why: for the record. */
-void stop_end_requests(Manager *m, const char *why);
-
-/** Nothing of the pool runs any more: ends what scripts left behind, and the loop. */
-void stop_finish(Manager *m, const char *reason);
-
-/** What the STATUS line says. */
-void stop_status(const Manager *m, char *text, size_t size);
-
-/** Whether pid was the process that asks systemd for our time. */
-bool stop_on_exit(Manager *m, pid_t pid);
-void stop_done(Manager *m);
-
 /* ---- settle.c: acts on what event callbacks have noted ---- */
 
 /** Runs the next step of everything that has been noted, before any less urgent event. */
 void settle_later(Manager *m);
 int settle_start(Manager *m);
-
-/* ---- config.c ---- */
-
-/**
- * Loads and checks the pool file and looks up its ids, logging every problem; when quiet only if
- * there is an error. 0 or -errno; *ret_reason: the first error, to be freed.
- */
-int pool_setup_load(Manager *m, bool quiet, PoolSetup **ret, char **ret_reason);
-PoolSetup *pool_setup_ref(PoolSetup *s);
-PoolSetup *pool_setup_unref(PoolSetup *s);
-DEFINE_CLEANUP(PoolSetup, pool_setup_unref)
-
-/* ---- generation.c ---- */
-
-/** Starts the template of a new generation. 0 or -errno. */
-int generation_start(Manager *m, PoolSetup *setup, Generation **ret);
-
-/** One of an earlier program, CURRENT or LEAVING, calloc'ed, with its plain fields and descriptors:
- * appends it and watches its link. 0 or -errno, then generation_free() undoes everything. */
-int generation_adopt(Generation *g);
-
-/** The first workers are all registered, or none is needed; orders anew those that are gone
- * already. */
-bool generation_is_complete(Generation *g);
-
-/** Tells the workers to finish, see worker_retire(), and the template with the last of them. Never
- * frees. */
-void generation_leave(Generation *g, bool parking);
-
-/** Lets the template of a leaving generation without workers go; frees the generation when it has.
- * True when freed. */
-bool generation_bury(Generation *g);
-
-/** The template of g has ended with this wait status. */
-void generation_on_template_exit(Generation *g, int code, int status);
-
-Generation *generation_free(Generation *g);
-
-/* ---- worker.c ---- */
-
-/** Orders n workers from the template. Those that could not be ordered are missing from the return
- * value. */
-unsigned workers_order(Generation *g, unsigned n);
-
-/* What comes with an event of a worker, as far as it has it. */
-typedef struct WorkerNews {
-    const LinkMessage *message;
-    pid_t pid;        /* who sent the message */
-    bool parking;     /* what it holds at rest goes to the porter */
-    int http_status;  /* that its client shall see */
-    int code, status; /* siginfo_t's si_code and si_status; code 0: never heard of */
-} WorkerNews;
-
-/** Goes to the phase that follows and does what the table of pool/lifecycle.h says. */
-void worker_event(Worker *w, WorkerEvent event, const WorkerNews *news);
-
-/** It is the latest that has registered. */
-void worker_move_last(Worker *w);
-
-/** It has the signal: ends it a second later if it is still there. */
-void worker_end_soon(Worker *w);
-
-/** It said something that makes no sense. */
-void worker_on_absurd(Worker *w);
-
-/** Makes one of the generation, still without descriptors. 0 or -errno. */
-int worker_add(Generation *g, Worker **ret);
-
-/** Tells out and err whose they are. */
-void worker_identify_output(Worker *w);
-
-/**
- * One of an earlier program, calloc'ed, with its plain fields and descriptors: links it as the
- * last, takes its slot number, maps its slot, and sets what runs for it. 0 or -errno, then
- * worker_free() undoes everything.
- */
-int worker_adopt(Worker *w);
-
-/** Listens to its life line. 0 or -errno. */
-int worker_watch_line(Worker *w);
-void worker_close_line(Worker *w);
-
-/* worker_line.c: reads one message. */
-void worker_read_line(Worker *w);
-
-/**
- * Tells it to leave after the present request. With parking, what it holds at rest goes to the
- * porter; without, at the end of the pool, it is closed.
- */
-void worker_retire(Worker *w, bool parking);
-
-/**
- * Reads what a process that has just ended may have said before, if it is a worker: its HELLO
- * tells whose pid it was.
- */
-void workers_hear_out(Manager *m, pid_t pid);
-
-/** The process of w has ended (siginfo_t's si_code and si_status, code 0: never heard of). */
-void worker_on_exit(Worker *w, int code, int status);
-
-/** Frees those that have ended. */
-void workers_bury(Manager *m);
-
-/** Another worker is wanted in its place; it serves until it is told to leave. */
-void worker_expire(Worker *w);
-
-/**
- * Answers its request with an HTTP status when no byte of the answer has been sent, and ends it at
- * once: LINK_SIGNAL_END, SIGKILL a second later. That it ends is no crash.
- */
-void worker_end(Worker *w, int http_status);
-
-/** Tells it that the pool is being drained. */
-void worker_drain(Worker *w);
-
-/** The living one with this pid. */
-Worker *worker_find(Manager *m, pid_t pid);
-Worker *worker_free(Worker *w);
-
-/* ---- figures.c: what workers count and take ---- */
-
-/** The checked copy of the slot; what a dead or absurd page would say is replaced by zeros. */
-void worker_read_slot(Worker *w, uint64_t now_usec, BoardSlot *ret);
-
-/** Takes its CPU time into account. */
-void worker_look_at_cpu(Worker *w, uint64_t now_usec);
-
-/** What became of the request of a worker that has ended, if it had one: it died of what it did, or
- * we ended it, and it has answered in its last breath what it could not count any more. */
-void figures_note_crash(Worker *w, const BoardSlot *slot);
-void figures_note_ended(Worker *w, const BoardSlot *slot, uint64_t now_usec);
-
-/** How many wait in the queues of the listeners, and for how long the oldest has been, about. */
-unsigned figures_note_queue(Manager *m, uint64_t now_usec, uint64_t *ret_age_usec);
-
-/* ---- question.c ---- */
-
-/** Whether one more message of a worker counts: not when it speaks far too often. */
-bool worker_may_speak(Worker *w);
-
-/** A ready worker asks for the state of the pool. 0 or -EPROTO. */
-int worker_answer(Worker *w);
-
-/* ---- obituary.c ---- */
-
-/** The journal's record of an end, from the wait status and what the slot had to say. */
-void worker_obituary(Worker *w, int code, int status, const BoardSlot *slot, bool crashed);
 
 /* ---- scale.c ---- */
 
@@ -444,26 +276,6 @@ typedef struct ScaleCounts {
 
 void scale_count(Manager *m, ScaleCounts *ret);
 
-/* ---- reload.c ---- */
-
-/** Starts a reload, or notes it when one is under way. Returns the number of the reload that will
- * have read the file after this call. */
-unsigned reload_ask(Manager *m);
-
-/** Reads the file and starts a generation from it. */
-void reload_begin(Manager *m);
-
-/** The coming generation takes over. */
-void reload_take_over(Manager *m);
-
-/** It does not serve: what follows for those who wait for it, and for systemd. */
-void reload_start_failed(Manager *m, const char *reason);
-void reload_refused(Manager *m, const char *reason);
-void reload_not_replaced(Manager *m, const char *reason);
-
-/** Tells systemd what it did not take the first time. */
-void reload_resend(Manager *m);
-
 /* ---- mismatch.c ---- */
 
 /** Compares the sockets with what the file says and logs each difference; sets
@@ -478,37 +290,6 @@ void beat_soon(Manager *m);
 /** Writes the STATUS line anew and sends it when it changed. */
 void beat_status(Manager *m);
 
-/* ---- control.c ---- */
-
-/* Somebody connected to the control socket. */
-typedef struct ControlPeer {
-    Manager *manager;
-    struct ControlPeer *next;
-    int fd;
-    sd_event_source *source;
-    bool may_change;        /* root or our own uid */
-    uint32_t version;       /* of its last request, for the reply */
-    uint32_t waits_for;     /* ControlVerb that it waits for, 0: none */
-    unsigned reload_number; /* of the reload that it waits for */
-    uintptr_t trace_number; /* of the call stack that it waits for */
-} ControlPeer;
-
-int control_listen(Manager *m);
-/** Waits for connections to m->control_fd. 0 or -errno. */
-int control_watch(Manager *m);
-void control_done(Manager *m);
-/** Listens again after a lack of descriptors. */
-void control_wake(Manager *m);
-/** Answers everybody who waits for a reload up to this number. */
-void control_reply_reload(Manager *m, unsigned number, int result, const char *text);
-/** Answers everybody who waits for the verb (enum ControlVerb of link/control.h). */
-void control_reply(Manager *m, uint32_t verb, int result, const char *text);
-/** Whether somebody waits for an answer. */
-bool control_is_waited_for(const Manager *m);
-/** Takes over a connection of an earlier program, which has what the fields of like say. 0 or
- * -errno. */
-int control_adopt(Manager *m, int fd, const ControlPeer *like);
-
 /* ---- snapshot.c ---- */
 
 /** Makes a sealed memfd with the state of the pool. The fd or -errno. */
@@ -521,107 +302,12 @@ int snapshot_share(Manager *m);
 
 int reap_start(Manager *m);
 
-/* ---- cgroup.c ---- */
-
-/**
- * Kills every process of this service's cgroup but ourselves, until none is left. Does nothing when
- * the cgroup is not that of a fpmd@ service. Returns how many were killed.
- */
-unsigned cgroup_sweep(void);
-
-/** Lets all of them answer their clients with an HTTP status and end, and waits for that: half a
- * second at most. */
-void cgroup_end_requests(int http_status);
-
-/** The other processes in the cgroup of our service, at most n of them; how many, 0 when it is not
- * one. */
-size_t cgroup_list(pid_t *pids, size_t n);
-
-/** Whether it is one: its processes are the pool's and nobody else's. */
-bool cgroup_is_of_service(void);
-
-/* ---- limits.c: limits of time of requests, workers and the queue ---- */
-
-int limits_start(Manager *m);
-
-/** Looks at all workers and the queue, acts on what has run out, and sets the timer for the next
- * look. Cheap when the pool has no such limits. */
-void limits_look(Manager *m, uint64_t now_usec);
-void limits_done(Manager *m);
-
-/** Whether a connection that finds nobody idle has to wake the manager, though no worker can be
- * added: queue_timeout begins to count. */
-bool limits_wants_watch(const Manager *m);
-
-/** Of each worker that has ended, before it is freed: processes that one which was ended for its
- * time left behind end too. */
-void limits_on_worker_exit(Worker *w, int code, int status);
-
-/* ---- recover.c: what follows when something has died (pool/recovery.h) ---- */
-
-/** After the obituary of a worker; code and status as of worker_on_exit(). */
-void recover_on_worker_exit(Worker *w, int code, int status, bool crashed, bool was_registered);
-
-/** A worker wants its generation to be replaced: its opcode cache is to begin anew. */
-void recover_on_renew(Worker *w);
-
-/** No worker may be ordered before this time. */
-uint64_t recover_fork_after_usec(const Manager *m);
-
-/** Replaces the template of the current generation, which has died; called until that is done. */
-void recover_template(Manager *m);
-
-/** The first generation could not be started: ends the manager, or waits for the next try. */
-void recover_start_failed(Manager *m, const char *reason, int exit_status);
-
-/** Whether this start is not the first one, so that a failure is told by recover.c alone: one
- * record for each try. */
-bool recover_is_retrying(const Manager *m);
-
-/** The STATUS line of a manager that waits or tries again. */
-void recover_status(const Manager *m, char *text, size_t size);
-
-/** A generation serves; what had failed before is forgotten. */
-void recover_served(Manager *m);
-
-/** Reads what an earlier manager of this start has left in the runtime directory. */
-int recover_set_up(Manager *m);
-void recover_done(Manager *m);
-
-/* ---- reexec.c, state.c: another program file takes over ---- */
-
-/** Executes the program file anew, if that one says that it can take over. With reload_after the
- * new one reloads then; without it, peers of CONTROL_REEXEC get the outcome. */
-void reexec_ask(Manager *m, bool reload_after);
-
-/** The next step, as far as it can be done now; from settle. It may execute the other program. */
-void reexec_step(Manager *m);
-
-/** Whether the program file is not the one that runs. */
-bool reexec_is_due(const Manager *m);
-
-/** Whether pid was the one that checks the state; goes on with the outcome. */
-bool reexec_on_exit(Manager *m, pid_t pid, int code, int status);
-void reexec_done(Manager *m);
-
-/** In the new program, as a child of the old one: whether the state in fd can be taken over. An
- * exit status. */
-int reexec_check(int fd);
-
-/** In the new program: the manager as it was, which goes on with manager_run(). 0 or -errno
- * (logged). */
-int manager_restore(const ManagerOptions *options, const Privileges *privileges, int fd,
-                    Manager **ret);
-
-/* ---- leaving.c: the ways in which a pool ends ---- */
-
-/** Looks whether the pool has been idle long enough to leave; from settle. */
-void leaving_look(Manager *m, uint64_t now_usec);
-
-/** Pings answer 503 from now on; the pool leaves when nobody but pings has come for quiet_usec (0:
- * some seconds). */
-void leaving_drain(Manager *m, uint64_t quiet_usec);
-
-/** Does that: of the table. */
-void leaving_drain_begin(Manager *m, const char *reason);
-void leaving_done(Manager *m);
+/* What belongs to one file each. */
+#include "manager/cgroup.h"
+#include "manager/control.h"
+#include "manager/generation.h"
+#include "manager/recover.h"
+#include "manager/reexec.h"
+#include "manager/stop.h"
+#include "manager/time_limits.h"
+#include "manager/worker.h"

@@ -1,0 +1,26 @@
+#pragma once
+
+/*
+ * The processes of our service. Part of manager/manager.h.
+ */
+
+#include "manager/manager.h"
+
+/* ---- cgroup.c ---- */
+
+/**
+ * Kills every process of this service's cgroup but ourselves, until none is left. Does nothing when
+ * the cgroup is not that of a fpmd@ service. Returns how many were killed.
+ */
+unsigned cgroup_sweep(void);
+
+/** Lets all of them answer their clients with an HTTP status and end, and waits for that: half a
+ * second at most. */
+void cgroup_end_requests(int http_status);
+
+/** The other processes in the cgroup of our service, at most n of them; how many, 0 when it is not
+ * one. */
+size_t cgroup_list(pid_t *pids, size_t n);
+
+/** Whether it is one: its processes are the pool's and nobody else's. */
+bool cgroup_is_of_service(void);
