@@ -202,8 +202,10 @@ def counted(name, *command, in_one_piece=False):
     program = subprocess.Popen([str(c) for c in command], stdin=subprocess.DEVNULL,
                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                                errors="replace", cwd=REPOSITORY, env=env)
-    watch = subprocess.Popen(["sh", "-c", f"sleep {TOPIC_TIMEOUT}; kill {program.pid}"],
-                             stdout=subprocess.DEVNULL, start_new_session=True)
+    # Of this process alone: one that outlived it would end whoever has that pid by then.
+    watch = threading.Timer(TOPIC_TIMEOUT, program.terminate)
+    watch.daemon = True
+    watch.start()
     try:
         counts, lines = None, []
         for line in program.stdout:
@@ -215,8 +217,7 @@ def counted(name, *command, in_one_piece=False):
         print("".join(lines), end="", flush=True)
         status = program.wait()
     finally:
-        os.killpg(watch.pid, 9)
-        watch.wait()
+        watch.cancel()
     if not counts:
         case(False, name, f"ended with status {status} before it counted its cases")
         return
