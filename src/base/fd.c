@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 int fd_close(int fd)
@@ -102,6 +103,18 @@ int fd_make_sealed(const char *name, const void *data, size_t n)
     if (fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
         return -errno;
     return TAKE_FD(fd);
+}
+
+int fd_check_sealed(int fd, int seals, size_t size)
+{
+    int present = fcntl(fd, F_GET_SEALS);
+    struct stat st;
+
+    if (present < 0)
+        return errno == EINVAL ? -EBADMSG : -errno;
+    if (fstat(fd, &st) < 0)
+        return -errno;
+    return (present & seals) == seals && st.st_size == (off_t)size ? 0 : -EBADMSG;
 }
 
 int fd_arrange(int *fds, size_t n, int first)

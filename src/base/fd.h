@@ -43,6 +43,10 @@ int fd_read_all(int fd, size_t max_bytes, char **ret_text, size_t *ret_size);
  */
 int fd_make_sealed(const char *name, const void *data, size_t n);
 
+/** Whether fd is a memfd of exactly size bytes with all of these seals (F_SEAL_…, fcntl(2)), so
+ * that its pages stay while they are mapped. 0, -EBADMSG or -errno. */
+int fd_check_sealed(int fd, int seals, size_t size);
+
 /**
  * Puts the n descriptors fds[] at first, first+1, … in this order, without close-on-exec, whatever
  * their numbers were, and closes every other descriptor >= first. For the child between fork and

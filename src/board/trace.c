@@ -7,7 +7,6 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 /* Without them the memory could go away while it is read or written. */
@@ -40,14 +39,7 @@ int trace_create(const TraceArea *wish)
 /* 0 when fd is such an area, which nobody can cut off. */
 static int check_area(int fd)
 {
-    int seals = fcntl(fd, F_GET_SEALS);
-    struct stat st;
-
-    if (seals < 0)
-        return errno == EINVAL ? -EBADMSG : -errno;
-    if (fstat(fd, &st) < 0)
-        return -errno;
-    return (seals & NEEDED_SEALS) == NEEDED_SEALS && st.st_size == TRACE_AREA_SIZE ? 0 : -EBADMSG;
+    return fd_check_sealed(fd, NEEDED_SEALS, TRACE_AREA_SIZE);
 }
 
 int trace_attach(int fd, TraceArea **ret)

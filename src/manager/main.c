@@ -52,37 +52,54 @@ static int parse_fd(const char *text, int *ret)
     return 0;
 }
 
+enum {
+    OPTION_CONFIG_DIR = 256,
+    OPTION_LIBEXEC_DIR,
+    OPTION_CONTROL_DIR,
+    OPTION_SWEEP,
+    OPTION_STATE,
+    OPTION_CHECK_STATE,
+    OPTION_VERSION
+};
+static const struct option long_options[] = {
+    {"pool", required_argument, NULL, 'p'},
+    {"foreground", no_argument, NULL, 'f'},
+    {"config-dir", required_argument, NULL, OPTION_CONFIG_DIR},
+    {"libexec-dir", required_argument, NULL, OPTION_LIBEXEC_DIR},
+    {"control-dir", required_argument, NULL, OPTION_CONTROL_DIR},
+    {"sweep", no_argument, NULL, OPTION_SWEEP},
+    /* Between programs: not for people. */
+    {"state", required_argument, NULL, OPTION_STATE},
+    {"check-state", required_argument, NULL, OPTION_CHECK_STATE},
+    {"help", no_argument, NULL, 'h'},
+    {"version", no_argument, NULL, OPTION_VERSION},
+    {0},
+};
+
+static int check_pool(const char *pool)
+{
+    if (!pool) {
+        fprintf(stderr, "fpmd: --pool NAME is needed; see fpmd --help\n");
+        return EXIT_STATUS_USAGE;
+    }
+    if (config_check_pool_name(pool) < 0) {
+        fprintf(stderr,
+                "fpmd: \"%s\" cannot be the name of a pool: up to 64 of A-Z a-z 0-9 _ . - are "
+                "possible, not beginning with . or -\n",
+                pool);
+        return EXIT_STATUS_USAGE;
+    }
+    return 0;
+}
+
 /* *ret_fd: of the state, for the two actions that have one. */
 static int parse_arguments(int argc, char **argv, ManagerOptions *o, Action *ret_action,
                            int *ret_fd)
 {
-    enum {
-        OPTION_CONFIG_DIR = 256,
-        OPTION_LIBEXEC_DIR,
-        OPTION_CONTROL_DIR,
-        OPTION_SWEEP,
-        OPTION_STATE,
-        OPTION_CHECK_STATE,
-        OPTION_VERSION
-    };
-    static const struct option options[] = {
-        {"pool", required_argument, NULL, 'p'},
-        {"foreground", no_argument, NULL, 'f'},
-        {"config-dir", required_argument, NULL, OPTION_CONFIG_DIR},
-        {"libexec-dir", required_argument, NULL, OPTION_LIBEXEC_DIR},
-        {"control-dir", required_argument, NULL, OPTION_CONTROL_DIR},
-        {"sweep", no_argument, NULL, OPTION_SWEEP},
-        /* Between programs: not for people. */
-        {"state", required_argument, NULL, OPTION_STATE},
-        {"check-state", required_argument, NULL, OPTION_CHECK_STATE},
-        {"help", no_argument, NULL, 'h'},
-        {"version", no_argument, NULL, OPTION_VERSION},
-        {0},
-    };
     int c;
 
     *ret_action = ACTION_RUN;
-    while ((c = getopt_long(argc, argv, "p:fh", options, NULL)) >= 0)
+    while ((c = getopt_long(argc, argv, "p:fh", long_options, NULL)) >= 0)
         switch (c) {
         case 'p':
             o->pool = optarg;
@@ -125,18 +142,7 @@ static int parse_arguments(int argc, char **argv, ManagerOptions *o, Action *ret
         fprintf(stderr, "fpmd: unexpected argument \"%s\"; see fpmd --help\n", argv[optind]);
         return EXIT_STATUS_USAGE;
     }
-    if (!o->pool) {
-        fprintf(stderr, "fpmd: --pool NAME is needed; see fpmd --help\n");
-        return EXIT_STATUS_USAGE;
-    }
-    if (config_check_pool_name(o->pool) < 0) {
-        fprintf(stderr,
-                "fpmd: \"%s\" cannot be the name of a pool: up to 64 of A-Z a-z 0-9 _ . - are "
-                "possible, not beginning with . or -\n",
-                o->pool);
-        return EXIT_STATUS_USAGE;
-    }
-    return 0;
+    return check_pool(o->pool);
 }
 
 /* ExecStopPost=: when the stop took longer than TimeoutStopSec= the manager was killed and its

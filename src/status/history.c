@@ -1,5 +1,7 @@
 #include "status/history.h"
 
+#include "base/fd.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -33,14 +35,7 @@ int history_create(void)
 /* 0 when fd is one, whose pages stay. */
 static int check(int fd)
 {
-    int seals = fcntl(fd, F_GET_SEALS);
-    struct stat st;
-
-    if (seals < 0)
-        return errno == EINVAL ? -EBADMSG : -errno;
-    if (fstat(fd, &st) < 0)
-        return -errno;
-    return (seals & NEEDED_SEALS) == NEEDED_SEALS && st.st_size == HISTORY_SIZE ? 0 : -EBADMSG;
+    return fd_check_sealed(fd, NEEDED_SEALS, HISTORY_SIZE);
 }
 
 int history_attach(int fd, History **ret)
