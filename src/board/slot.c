@@ -172,7 +172,8 @@ static void check_slot(BoardSlot *s, uint64_t now_usec)
     s->moot &= MOOT_BITS;
     if (s->status > STATUS_LAST)
         s->status = 0;
-    s->reserved = 0;
+    if (s->fatal_call > BOARD_CALL_MAX)
+        s->fatal_call = 0;
     check_text(s->method, sizeof(s->method));
     check_text(s->uri, sizeof(s->uri));
     check_text(s->script, sizeof(s->script));

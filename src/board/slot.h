@@ -39,6 +39,9 @@ typedef enum BoardOutcome {
     }
 #define BOARD_LATENCY_BUCKETS 18
 
+/* Numbers of system calls are below this one; x32 has a bit above. */
+#define BOARD_CALL_MAX 4096
+
 /* The opcode cache of the generation, as a worker saw it last. */
 typedef struct BoardOpcache {
     uint64_t seen_usec; /* CLOCK_MONOTONIC; 0: there is none, or nobody has looked yet */
@@ -77,9 +80,9 @@ typedef struct BoardSlot {
     uint64_t bytes_in, bytes_out; /* bodies, all requests */
     uint64_t content_length;      /* of the running or last request */
     uint64_t protocol_errors;
-    uint64_t moot;   /* bits of enum BoardMoot */
-    uint32_t status; /* HTTP status of the last response, 0: none yet */
-    uint32_t reserved;
+    uint64_t moot;       /* bits of enum BoardMoot */
+    uint32_t status;     /* HTTP status of the last response, 0: none yet */
+    uint32_t fatal_call; /* number of the system call for which its filter ended it, plus one */
     char method[16];
     char uri[1024];    /* as the web server sent it, cut */
     char script[1024]; /* cut */
@@ -120,6 +123,10 @@ typedef enum BoardMoot {
     BOARD_MOOT_BOUNDING_SET = 1 << 0, /* nobody may empty it; no_new_privs makes it harmless */
     BOARD_MOOT_LANDLOCK = 1 << 1,     /* the kernel has none: the worker is not dumpable instead */
     BOARD_MOOT_SECUREBITS = 1 << 2,
+    BOARD_MOOT_PATHS = 1 << 3,   /* sandbox.read, write, exec_paths: the kernel has no Landlock */
+    BOARD_MOOT_TCP = 1 << 4,     /* sandbox.tcp_connect: its Landlock is too old (ABI 4) */
+    BOARD_MOOT_SCOPES = 1 << 5,  /* signals and abstract sockets: too old (ABI 6) */
+    BOARD_MOOT_SECCOMP = 1 << 6, /* sandbox.seccomp = off */
 } BoardMoot;
 
 /** Makes a sealed page (SHRINK, GROW, SEAL) and maps it for reading. Returns the fd or -errno;

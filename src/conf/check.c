@@ -296,6 +296,7 @@ int check_pool(PoolConfig *c, const Reporter *r)
     check_processes(c, r);
     check_times(c, r);
     check_sense(c, r);
+    check_sandbox(c, r);
     check_extensions(c, r);
     check_clients(c, r);
     check_addresses(c, r);

@@ -16,6 +16,17 @@ const char *pool_mode_to_string(PoolMode mode)
     return (unsigned)mode < ARRAY_SIZE(names) ? names[mode] : NULL;
 }
 
+const char *sandbox_seccomp_to_string(SandboxSeccomp profile)
+{
+    static const char *const names[] = {
+        [SANDBOX_SECCOMP_STRICT] = "strict",
+        [SANDBOX_SECCOMP_DEFAULT] = "default",
+        [SANDBOX_SECCOMP_OFF] = "off",
+    };
+
+    return (unsigned)profile < ARRAY_SIZE(names) ? names[profile] : NULL;
+}
+
 const char *ini_kind_to_string(IniKind kind)
 {
     static const char *const names[] = {
@@ -69,10 +80,11 @@ static void words_done(WordList *list)
 
 static void free_lists(PoolConfig *c)
 {
-    WordList *words[] = {&c->supplementary_groups,  &c->listen_acl_users,
-                         &c->listen_acl_groups,     &c->body_file_paths,
-                         &c->unit_read_write_paths, &c->unit_read_only_paths,
-                         &c->access_suppress};
+    WordList *words[] = {
+        &c->supplementary_groups, &c->listen_acl_users,      &c->listen_acl_groups,
+        &c->body_file_paths,      &c->unit_read_write_paths, &c->unit_read_only_paths,
+        &c->access_suppress,      &c->sandbox_syscalls,      &c->sandbox_read,
+        &c->sandbox_write,        &c->sandbox_exec_paths,    &c->sandbox_tcp_connect};
 
     for (size_t i = 0; i < ARRAY_SIZE(words); i++)
         words_done(words[i]);

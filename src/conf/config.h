@@ -22,6 +22,17 @@ typedef enum PoolMode {
 
 const char *pool_mode_to_string(PoolMode mode);
 
+/* Which list of allowed system calls is in force (src/syscall/). */
+typedef enum SandboxSeccomp {
+    SANDBOX_SECCOMP_STRICT,
+    SANDBOX_SECCOMP_DEFAULT,
+    SANDBOX_SECCOMP_OFF, /* no filter */
+    _SANDBOX_SECCOMP_MAX,
+} SandboxSeccomp;
+
+/** "strict", "default", "off". */
+const char *sandbox_seccomp_to_string(SandboxSeccomp profile);
+
 typedef enum IniKind {
     INI_VALUE,       /* php_value: scripts may change it */
     INI_FLAG,        /* php_flag */
@@ -160,6 +171,24 @@ typedef struct PoolConfig {
     bool allow_php_value;     /* whether PHP_VALUE and PHP_ADMIN_VALUE of a request count */
     WordList body_file_paths; /* folders from which REQUEST_BODY_FILE may be taken */
 
+    SandboxSeccomp sandbox_seccomp;
+    WordList sandbox_syscalls;      /* "+@group", "-name", …, in their order */
+    bool sandbox_exec;              /* scripts may start programs and fork */
+    bool sandbox_report;            /* denied calls are recorded */
+    bool sandbox_landlock_optional; /* without it in the kernel the four lists are passed over */
+    /* What Landlock leaves; n = 0: not restricted. Paths of the pool (below chroot), each may have
+     * "-" before it: it may be missing. The only word "none": nothing. */
+    WordList sandbox_read, sandbox_write, sandbox_exec_paths;
+    WordList sandbox_tcp_connect;  /* ports; the same */
+    bool sandbox_abstract_sockets; /* workers may connect to those of others */
+    bool sandbox_opcache_private;
+    bool sandbox_retire_on_crash;
+    uint64_t pm_worker_memory_max_bytes; /* of its cgroup, 0: none */
+    unsigned pm_worker_tasks_max;        /* 0: none */
+    uint64_t max_params_bytes;           /* of one request: names and values */
+    unsigned max_params;                 /* their number */
+    uint64_t first_byte_timeout_usec;    /* of a connection that has carried nothing; 0: never */
+
     char *status_path;            /* URI, NULL: none */
     ListenAddress *status_listen; /* sockets on which only status_path and ping_path are answered */
     size_t n_status_listen;
@@ -194,6 +223,12 @@ DEFINE_CLEANUP(PoolConfig, pool_config_free)
 
 /** Where the directive was given last; a line of 0 when it was not. */
 ConfigOrigin pool_config_origin(const PoolConfig *c, const char *directive);
+
+/** Whether a list of the sandbox is the word none. */
+static inline bool config_list_is_none(const WordList *list)
+{
+    return list->n == 1 && strcmp(list->items[0], "none") == 0;
+}
 
 /** Whether requests become records of the journal instead of lines of a file. */
 static inline bool config_access_log_is_journal(const PoolConfig *c)

@@ -22,6 +22,7 @@ const char *directive_group_to_string(DirectiveGroup group)
         [GROUP_LISTENING] = "Listening",
         [GROUP_PROCESSES] = "Processes",
         [GROUP_SCRIPTS] = "What scripts see",
+        [GROUP_SANDBOX] = "Sandbox",
         [GROUP_STATUS] = "Status, ping and logs",
         [GROUP_DAEMON] = "Left from a daemon without systemd",
     };
@@ -43,6 +44,11 @@ const char *directive_type_to_string(DirectiveType type)
         [TYPE_URI] = "a path that begins with '/', of letters, digits and / _ - . ~",
         [TYPE_ADDRESSES] = "paths, ports or host:port with blanks or commas between",
         [TYPE_EXTENSIONS] = "file name extensions like .php with blanks between",
+        [TYPE_SYSCALLS] = "names of system calls or @groups, each with + or - before it and blanks "
+                          "between",
+        [TYPE_GRANTS] = "absolute paths with blanks between ('-' before one that may be missing), "
+                        "or none",
+        [TYPE_PORTS] = "numbers of ports from 1 to 65535 with blanks or commas between, or none",
         [TYPE_UNSIGNED] = "a number",
         [TYPE_COUNT] = "a number",
         [TYPE_SIGNED] = "a number",
@@ -53,6 +59,9 @@ const char *directive_type_to_string(DirectiveType type)
         [TYPE_RLIMIT] = "a number of bytes or 'unlimited'",
         [TYPE_FILES] = "a number",
         [TYPE_PM] = "static, dynamic or ondemand",
+        [TYPE_SECCOMP] = "strict, default or off",
+        [TYPE_LANDLOCK] = "required or if-available",
+        [TYPE_SHARING] = "shared or private",
         [TYPE_LOG_LEVEL] = "debug, notice, warning, error or alert",
         [TYPE_FACILITY] = "the name of a syslog facility like daemon or local0",
         [TYPE_URIS] = "a path that begins with '/'",

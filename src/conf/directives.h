@@ -32,6 +32,10 @@ typedef enum DirectiveType {
     TYPE_URI,       /* a path of the web */
     TYPE_ADDRESSES, /* listening addresses */
     TYPE_EXTENSIONS, /* words with blanks between */
+    TYPE_SYSCALLS,   /* WordList: +@group -@group +name -name with blanks between */
+    TYPE_GRANTS,     /* WordList: absolute paths with blanks between, "-" before one that may be
+                        missing; or the word none */
+    TYPE_PORTS,      /* WordList: numbers of TCP ports with blanks or commas between; or none */
     TYPE_UNSIGNED,   /* unsigned */
     TYPE_COUNT,      /* uint64_t */
     TYPE_SIGNED,     /* int */
@@ -42,6 +46,9 @@ typedef enum DirectiveType {
     TYPE_RLIMIT, /* uint64_t: a number, or "unlimited" */
     TYPE_FILES,  /* uint64_t: a number, 0 is RLIMIT_KEEP */
     TYPE_PM,
+    TYPE_SECCOMP,   /* SandboxSeccomp */
+    TYPE_LANDLOCK,  /* bool: if-available */
+    TYPE_SHARING,   /* bool: private */
     TYPE_LOG_LEVEL, /* int, syslog priority */
     TYPE_FACILITY,
     /* From here on arrays: name[key] = value. */
@@ -57,6 +64,7 @@ typedef enum DirectiveGroup {
     GROUP_LISTENING,
     GROUP_PROCESSES,
     GROUP_SCRIPTS,
+    GROUP_SANDBOX,
     GROUP_STATUS,
     GROUP_DAEMON,
     _DIRECTIVE_GROUP_MAX,

@@ -90,6 +90,9 @@ static const Manual manuals[] = {
     {"request_read_timeout", EXAMPLE(NULL), false,
      "Counted from the last byte that came. Idle kept connections, and bodies that a script has "
      "stopped reading, are not touched. PHP-FPM waits for ever."},
+    {"request_first_byte_timeout", EXAMPLE(NULL), false,
+     "For connections that have carried no request yet; web servers send one at once. Kept-alive "
+     "ones stay as long as the web server likes. PHP-FPM waits for ever, with a worker."},
     {"queue_timeout", EXAMPLE(NULL), false,
      "For pools that are full: when all pm.max_children workers are busy, clients that have waited "
      "for so long get 503 with Retry-After, the oldest first. Should be below the time after which "
@@ -101,6 +104,14 @@ static const Manual manuals[] = {
     {"rlimit_files", EXAMPLE("1024"), false, NULL},
     {"rlimit_core", EXAMPLE("0"), false, NULL},
     {"process.priority", EXAMPLE("5"), false, NULL},
+    {"pm.worker_memory_max", EXAMPLE(NULL), false,
+     "Each worker gets a cgroup of its own with `memory.max`; when it is full, that worker ends "
+     "with the programs that it has started, and nothing else. fpmctl apply has systemd delegate "
+     "the controller to the service. Where the machine has none, the pool does not start. PHP's "
+     "own memory_limit is softer and cheaper, and pm.max_memory replaces a worker between "
+     "requests."},
+    {"pm.worker_tasks_max", EXAMPLE(NULL), false,
+     "The same with `pids.max`: a script that forks without end gets an error."},
     {"unit.read_write_paths", EXAMPLE("/opt/shop/var"), false,
      "The service unit shows workers the whole file system to read and /var and /srv to write, but "
      "no homes. fpmctl apply finds what more a pool needs from the paths in its file; these two "
@@ -120,6 +131,48 @@ static const Manual manuals[] = {
     {"php_admin_value", EXAMPLE("[memory_limit] = 128M", "[opcache.memory_consumption] = 128"),
      false, NULL},
     {"php_admin_flag", EXAMPLE("[log_errors] = on"), false, NULL},
+    {"sandbox.seccomp", EXAMPLE(NULL), false,
+     "`default` lets PHP, its extensions and ordinary programs run, `strict` only what scripts "
+     "need that start no programs and open no unusual sockets. What is not allowed fails with "
+     "EPERM; what no script calls but to break out (mount, ptrace, bpf, …) ends the worker. "
+     "`fpmctl "
+     "sandbox --calls POOL` lists the calls."},
+    {"sandbox.syscalls", EXAMPLE("+@ipc -memfd_create"), false,
+     "Applied in their order. `fpmctl sandbox --calls POOL` has the names of the groups."},
+    {"sandbox.exec", EXAMPLE(NULL), false,
+     "With no, exec(), system(), proc_open() and mail() through sendmail fail with a warning of "
+     "PHP, and a hacked page cannot start a shell."},
+    {"sandbox.report", EXAMPLE(NULL), false,
+     "Each denied call is a record, once per generation, also those of programs that scripts "
+     "start. For finding out what a site needs; a denied call is some microseconds slower."},
+    {"sandbox.landlock", EXAMPLE(NULL), false,
+     "Paths and programs need Linux 5.13 with Landlock switched on, ports Linux 6.7. With required "
+     "the pool does not start without; with if-available it does, and the status says so."},
+    {"sandbox.read", EXAMPLE("/srv/www/shop /etc/shop.ini -/srv/shared"), false,
+     "Libraries, PHP's own files and the like are always readable (fpmctl sandbox lists them), and "
+     "so is what sandbox.write names. A path has to exist, but for one with `-` before it. With "
+     "`chroot` paths are those below it. The word none leaves only what is always readable."},
+    {"sandbox.write", EXAMPLE("/srv/www/shop/var -/var/lib/php/sessions"), false,
+     "Creating, changing, renaming and deleting. /tmp and /var/tmp, which belong to the service "
+     "alone, are always writable. Folders of sessions, caches and uploads have to be named."},
+    {"sandbox.exec_paths", EXAMPLE("/usr/sbin/sendmail"), false,
+     "The loader of programs is always allowed. Scripts (#!) need their interpreter too."},
+    {"sandbox.tcp_connect", EXAMPLE("443 3306"), false,
+     "Whatever the address. UDP, and unix sockets, are not covered: IPAddressDeny= of the service "
+     "unit, and who may open the socket, are."},
+    {"sandbox.abstract_sockets", EXAMPLE(NULL), false,
+     "Names that begin with a NUL byte, which no rights of files protect. Denied by Landlock from "
+     "Linux 6.12 on."},
+    {"sandbox.opcache", EXAMPLE(NULL), false,
+     "What workers share they can all change: with shared, one that was taken over can change the "
+     "code that the others of its generation run. With private each worker compiles scripts for "
+     "itself into memory of its own, `opcache.memory_consumption` at most."},
+    {"sandbox.retire_on_crash", EXAMPLE(NULL), false,
+     "Its siblings may have been harmed, and know its addresses. At most every ten seconds; the "
+     "new generation begins with an empty opcode cache."},
+    {"security.max_params_size", EXAMPLE(NULL), false,
+     "A request with more is answered 431 and its connection closed."},
+    {"security.max_params", EXAMPLE(NULL), false, "The same."},
     {"security.allow_php_value", EXAMPLE(NULL), false,
      "What a request sets ends with it, and what the pool file has set with `php_admin_value` or "
      "`php_admin_flag` stays."},

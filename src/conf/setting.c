@@ -180,10 +180,15 @@ static int store(PoolConfig *c, const Directive *d, const char *text, uint64_t n
         *(int *)field = (int)(int64_t)number;
         return 0;
     case TYPE_BOOL:
+    case TYPE_LANDLOCK:
+    case TYPE_SHARING:
         *(bool *)field = number;
         return 0;
     case TYPE_PM:
         *(PoolMode *)field = (PoolMode)number;
+        return 0;
+    case TYPE_SECCOMP:
+        *(SandboxSeccomp *)field = (SandboxSeccomp)number;
         return 0;
     case TYPE_EXTENSIONS:
         return store_extensions(c, text);
@@ -192,8 +197,11 @@ static int store(PoolConfig *c, const Directive *d, const char *text, uint64_t n
     case TYPE_CLIENTS:
         return store_clients(c, text);
     case TYPE_NAMES:
+    case TYPE_PORTS:
         return store_words(field, text, " \t,");
     case TYPE_PATHS:
+    case TYPE_GRANTS:
+    case TYPE_SYSCALLS:
         return store_words(field, text, " \t");
     default:
         return store_text(field, text);

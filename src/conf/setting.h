@@ -83,3 +83,6 @@ bool client_masked(const ClientRange *range, char ret[static 52]);
 /** Checks between directives; computes what was left out. Issues about a directive that is missing
  * have the place of r. 0 or -ENOMEM. */
 int check_pool(PoolConfig *c, const Reporter *r);
+
+/** The part of check_pool() about the sandbox (check_sandbox.c). */
+void check_sandbox(const PoolConfig *c, const Reporter *r);

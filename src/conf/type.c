@@ -131,6 +131,31 @@ static int type_pm(const Directive *d, const char *text, uint64_t *ret)
     return parse_word(words, ARRAY_SIZE(words), text, ret);
 }
 
+static int type_seccomp(const Directive *d, const char *text, uint64_t *ret)
+{
+    static const Word words[] = {
+        {"strict", SANDBOX_SECCOMP_STRICT},
+        {"default", SANDBOX_SECCOMP_DEFAULT},
+        {"off", SANDBOX_SECCOMP_OFF},
+    };
+
+    return parse_word(words, ARRAY_SIZE(words), text, ret);
+}
+
+static int type_landlock(const Directive *d, const char *text, uint64_t *ret)
+{
+    static const Word words[] = {{"required", false}, {"if-available", true}};
+
+    return parse_word(words, ARRAY_SIZE(words), text, ret);
+}
+
+static int type_sharing(const Directive *d, const char *text, uint64_t *ret)
+{
+    static const Word words[] = {{"shared", false}, {"private", true}};
+
+    return parse_word(words, ARRAY_SIZE(words), text, ret);
+}
+
 /* PHP-FPM's "notice" is its level of normal operation, which is "info" in syslog's words. */
 static int type_log_level(const Directive *d, const char *text, uint64_t *ret)
 {
@@ -244,6 +269,46 @@ static int type_paths(const Directive *d, const char *text, uint64_t *ret)
     return each_word(d, text, " \t", type_path);
 }
 
+static int type_grant(const Directive *d, const char *text, uint64_t *ret)
+{
+    return type_path(d, text + (text[0] == '-'), ret);
+}
+
+static int type_grants(const Directive *d, const char *text, uint64_t *ret)
+{
+    return strcmp(text, "none") == 0 ? 0 : each_word(d, text, " \t", type_grant);
+}
+
+static int type_port(const Directive *d, const char *text, uint64_t *ret)
+{
+    return parse_u64(text, 1, UINT16_MAX, ret);
+}
+
+static int type_ports(const Directive *d, const char *text, uint64_t *ret)
+{
+    return strcmp(text, "none") == 0 ? 0 : each_word(d, text, " \t,", type_port);
+}
+
+/* Whether there is such a call or group is known to check_sandbox(), which names it. */
+static int type_syscall(const Directive *d, const char *text, uint64_t *ret)
+{
+    if (*text != '+' && *text != '-')
+        return -EINVAL;
+    text++;
+    text += *text == '@';
+    if (!*text)
+        return -EINVAL;
+    for (; *text; text++)
+        if (!isalnum((unsigned char)*text) && *text != '_' && *text != '-')
+            return -EINVAL;
+    return 0;
+}
+
+static int type_syscalls(const Directive *d, const char *text, uint64_t *ret)
+{
+    return each_word(d, text, " \t", type_syscall);
+}
+
 int setting_check(const Directive *d, const char *text, uint64_t *ret_number)
 {
     static const TypeParser parsers[_DIRECTIVE_TYPE_MAX] = {
@@ -258,6 +323,9 @@ int setting_check(const Directive *d, const char *text, uint64_t *ret_number)
         [TYPE_FILES] = type_files,         [TYPE_PM] = type_pm,
         [TYPE_LOG_LEVEL] = type_log_level, [TYPE_FACILITY] = type_facility,
         [TYPE_SIZE] = type_size,           [TYPE_URIS] = type_path,
+        [TYPE_SECCOMP] = type_seccomp,     [TYPE_LANDLOCK] = type_landlock,
+        [TYPE_SHARING] = type_sharing,     [TYPE_SYSCALLS] = type_syscalls,
+        [TYPE_GRANTS] = type_grants,       [TYPE_PORTS] = type_ports,
     };
 
     return parsers[d->type] ? parsers[d->type](d, text, ret_number) : 0;

@@ -5,12 +5,11 @@
  *
  *   template link  manager ↔ template   FORK →, ← READY, ← FAILED, TRACE →, ← TRACED, REOPEN →
  *   life line      manager ↔ worker     ← HELLO (its pid is the kernel's, SCM_CREDENTIALS), ←
- * READY, ← STATUS, STATUS →, LEAVE →, ← LEAVING, DRAIN →, ← RENEW, REOPEN →; end of file: leave
- *   hand-over      manager → workers    POKE: see whether the listener has a connection
- *                  porter → workers     SERVE: a connection that has bytes
- *   park           workers → porter     PARK: a connection that nobody serves now
- *   porter link    manager ↔ porter     SHED →, LEAVE →, ← READY, ← STATUS, STATUS →, DRAIN →;
- * end of file: leave
+ * READY, ← STATUS, STATUS →, LEAVE →, ← LEAVING, DRAIN →, ← RENEW, REOPEN →, GO →; end of file:
+ * leave hand-over      manager → workers    POKE: see whether the listener has a connection porter
+ * → workers     SERVE: a connection that has bytes park           workers → porter     PARK: a
+ * connection that nobody serves now porter link    manager ↔ porter     SHED →, LEAVE →, ← READY, ←
+ * STATUS, STATUS →, DRAIN →; end of file: leave
  *
  * Hand-over and park belong to the pool, not to a generation: what waits in them at a reload is
  * served by whoever comes next.
@@ -53,6 +52,7 @@ typedef enum LinkType {
                      whose fd is beside it */
     LINK_TRACED,  /* template: has done so; count: the number of the wish */
     LINK_REOPEN,  /* the file of access.log is another one now; its fd is beside it */
+    LINK_GO,      /* worker may begin to serve, see LINK_FORK_WAIT */
     _LINK_TYPE_MAX,
 } LinkType;
 
@@ -67,6 +67,7 @@ typedef enum LinkForkFd {
 
 typedef enum LinkForkFlag {
     LINK_FORK_DRAINING = 1 << 1, /* as if they had got DRAIN; 1 << 0 is taken: of former versions */
+    LINK_FORK_WAIT = 1 << 2,     /* each worker waits for GO before it takes connections */
 } LinkForkFlag;
 
 typedef enum LinkLeaveFlag {

@@ -59,15 +59,11 @@ static const struct {
     const char *name;
     size_t field;
 } single_fds[] = {
-    {"link", offsetof(RuntimeSpec, link_fd)},
-    {"handover", offsetof(RuntimeSpec, handover_fd)},
-    {"park", offsetof(RuntimeSpec, park_fd)},
-    {"repark", offsetof(RuntimeSpec, repark_fd)},
-    {"slot", offsetof(RuntimeSpec, slot_fd)},
-    {"journal", offsetof(RuntimeSpec, journal_fd)},
-    {"log", offsetof(RuntimeSpec, log_fd)},
-    {"access", offsetof(RuntimeSpec, access_fd)},
-    {"history", offsetof(RuntimeSpec, history_fd)},
+    {"link", offsetof(RuntimeSpec, link_fd)},     {"handover", offsetof(RuntimeSpec, handover_fd)},
+    {"park", offsetof(RuntimeSpec, park_fd)},     {"repark", offsetof(RuntimeSpec, repark_fd)},
+    {"slot", offsetof(RuntimeSpec, slot_fd)},     {"journal", offsetof(RuntimeSpec, journal_fd)},
+    {"log", offsetof(RuntimeSpec, log_fd)},       {"access", offsetof(RuntimeSpec, access_fd)},
+    {"report", offsetof(RuntimeSpec, report_fd)}, {"history", offsetof(RuntimeSpec, history_fd)},
 };
 
 static int add_listener(int **list, size_t *n, int number)
@@ -157,6 +153,20 @@ static const struct {
     {"access-suppress", KEY_TEXTS, FIELD(access_suppress), FIELD(n_access_suppress)},
     {"allow-php-value", KEY_FLAG, FIELD(allow_php_value)},
     {"body-file-path", KEY_TEXTS, FIELD(body_file_paths), FIELD(n_body_file_paths)},
+    {"seccomp", KEY_SMALL, FIELD(seccomp), .max = _SANDBOX_SECCOMP_MAX - 1},
+    {"syscall", KEY_TEXTS, FIELD(syscalls), FIELD(n_syscalls)},
+    {"exec", KEY_FLAG, FIELD(exec)},
+    {"landlock-optional", KEY_FLAG, FIELD(landlock_optional)},
+    {"read-path", KEY_TEXTS, FIELD(read_paths), FIELD(n_read_paths)},
+    {"write-path", KEY_TEXTS, FIELD(write_paths), FIELD(n_write_paths)},
+    {"exec-path", KEY_TEXTS, FIELD(exec_paths), FIELD(n_exec_paths)},
+    {"tcp-port", KEY_TEXTS, FIELD(tcp_ports), FIELD(n_tcp_ports)},
+    {"chroot", KEY_TEXT, FIELD(chroot)},
+    {"abstract-sockets", KEY_FLAG, FIELD(abstract_sockets)},
+    {"opcache-private", KEY_FLAG, FIELD(opcache_private)},
+    {"max-params-size", KEY_NUMBER, FIELD(max_params_bytes), .max = UINT32_MAX},
+    {"max-params", KEY_NUMBER, FIELD(max_params), .max = UINT32_MAX},
+    {"first-byte-timeout", KEY_NUMBER, FIELD(first_byte_timeout_usec), .max = UINT64_MAX},
     {"env", KEY_TEXTS, FIELD(env), FIELD(n_env)},
 };
 
@@ -243,7 +253,12 @@ int spec_read_settings(int fd, RuntimeSpec *ret, const char **ret_error)
                      .journal_fd = -1,
                      .log_fd = -1,
                      .access_fd = -1,
+                     .report_fd = -1,
                      .history_fd = -1,
+                     .seccomp = SANDBOX_SECCOMP_DEFAULT,
+                     .exec = true,
+                     .max_params_bytes = 1024 * 1024,
+                     .max_params = 4096,
                      .log_level = 6 /* LOG_INFO */};
     size_t size;
     int r;
@@ -291,6 +306,11 @@ void spec_done(RuntimeSpec *s)
     free(s->listen_fds);
     free(s->status_fds);
     free(s->body_file_paths);
+    free(s->syscalls);
+    free(s->read_paths);
+    free(s->write_paths);
+    free(s->exec_paths);
+    free(s->tcp_ports);
     free(s->allowed_clients);
     *s = (RuntimeSpec){.link_fd = -1,
                        .handover_fd = -1,
@@ -300,5 +320,6 @@ void spec_done(RuntimeSpec *s)
                        .journal_fd = -1,
                        .log_fd = -1,
                        .access_fd = -1,
+                       .report_fd = -1,
                        .history_fd = -1};
 }

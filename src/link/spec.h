@@ -6,8 +6,8 @@
  * docs/runtime-protocol.md has the list.
  *
  * The runtime's other descriptors follow as fd 4, 5, …; the key "fd" names them in that order:
- * link, handover, park, journal or log (may be absent), access (may be absent), listen (any
- * number).
+ * link, handover, park, journal or log (may be absent), access and report (may be absent), listen
+ * (any number).
  * The porter has a spec too, with slot, repark, status (any number) and history (may be absent)
  * besides, where handover and park are the other ends.
  */
@@ -45,7 +45,21 @@ typedef struct RuntimeSpec {
     size_t n_body_file_paths;
     ClientRange *allowed_clients; /* of TCP connections; n = 0: all */
     size_t n_allowed_clients;
-    const char **env; /* "NAME=value", the whole environment of workers */
+    unsigned seccomp;      /* SandboxSeccomp */
+    const char **syscalls; /* "+@group", "-name", … */
+    size_t n_syscalls;
+    bool exec; /* workers may start programs */
+    bool landlock_optional;
+    /* As in PoolConfig: n = 0: not restricted, the only word "none": nothing. */
+    const char **read_paths, **write_paths, **exec_paths, **tcp_ports;
+    size_t n_read_paths, n_write_paths, n_exec_paths, n_tcp_ports;
+    const char *chroot; /* where those paths begin before the root is changed; NULL: none */
+    bool abstract_sockets;
+    bool opcache_private;
+    uint64_t max_params_bytes;
+    uint64_t max_params;
+    uint64_t first_byte_timeout_usec; /* 0: never */
+    const char **env;                 /* "NAME=value", the whole environment of workers */
     size_t n_env;
     IniKind *ini_kinds;
     const char **ini_keys, **ini_texts;
@@ -60,6 +74,7 @@ typedef struct RuntimeSpec {
     int journal_fd; /* -1: log lines to log_fd */
     int log_fd;     /* -1: none, log to stderr */
     int access_fd;  /* the file of access.log, -1: none */
+    int report_fd;  /* the listener of denied calls goes there; -1: they are not reported */
     int history_fd; /* porter only: of status/history.h, for writing, -1: none */
     int *listen_fds;
     size_t n_listen_fds;

@@ -49,6 +49,36 @@ int spec_write_generation(Buffer *b, unsigned generation, unsigned moot,
     return 0;
 }
 
+static int put_words(Buffer *b, const char *key, const WordList *list)
+{
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && i < list->n; i++)
+        r = put(b, key, list->items[i]);
+    return r;
+}
+
+static int put_sandbox(Buffer *b, const PoolConfig *c)
+{
+    int r;
+
+    PUT(put_number(b, "seccomp", c->sandbox_seccomp));
+    PUT(put_words(b, "syscall", &c->sandbox_syscalls));
+    PUT(put_number(b, "exec", c->sandbox_exec));
+    PUT(put_number(b, "landlock-optional", c->sandbox_landlock_optional));
+    PUT(put_words(b, "read-path", &c->sandbox_read));
+    PUT(put_words(b, "write-path", &c->sandbox_write));
+    PUT(put_words(b, "exec-path", &c->sandbox_exec_paths));
+    PUT(put_words(b, "tcp-port", &c->sandbox_tcp_connect));
+    PUT(put(b, "chroot", c->chroot));
+    PUT(put_number(b, "abstract-sockets", c->sandbox_abstract_sockets));
+    PUT(put_number(b, "opcache-private", c->sandbox_opcache_private));
+    PUT(put_number(b, "max-params-size", c->max_params_bytes));
+    PUT(put_number(b, "max-params", c->max_params));
+    PUT(put_number(b, "first-byte-timeout", c->first_byte_timeout_usec));
+    return 0;
+}
+
 int spec_write_setup(Buffer *b, const PoolConfig *c, const char *const *env)
 {
     int r;
@@ -78,6 +108,7 @@ int spec_write_setup(Buffer *b, const PoolConfig *c, const char *const *env)
     PUT(put_number(b, "allow-php-value", c->allow_php_value));
     for (size_t i = 0; i < c->body_file_paths.n; i++)
         PUT(put(b, "body-file-path", c->body_file_paths.items[i]));
+    PUT(put_sandbox(b, c));
     for (size_t i = 0; i < c->n_allowed_clients; i++)
         PUT(put_client(b, &c->allowed_clients[i]));
     for (; *env; env++)

@@ -41,7 +41,13 @@
     X(LOG_FILE, "f51ae83c17734a66912ab0dba2dbcf58", "File of a log cannot be used")                \
     X(TRACE_FAILED, "b1e4f1f26ccc4203bf92a179db45f022", "Call stack could not be read")            \
     X(WORKER_ENDED_BY_ORDER, "abd9edd2bd2e41e591b56ae12ecef088",                                   \
-      "Worker was ended by an administrator")
+      "Worker was ended by an administrator")                                                      \
+    X(CALL_DENIED, "4eac8028898f48d78fe01d3489aa3498", "System call was denied")                   \
+    X(WORKER_FILTERED, "bdc74091f28a4fe5921634604170331a",                                         \
+      "Worker was ended for a forbidden system call")                                              \
+    X(GENERATION_RETIRED, "5031a8789d19475c92a26cad483a114a",                                      \
+      "A worker crashed, a new generation begins")                                                 \
+    X(CGROUP_FAILED, "5546bb9349494f1fbb1a0254ef9bf0fa", "Worker could not get a cgroup")
 
 typedef enum LogMessage {
     LOG_MESSAGE_NONE = 0,

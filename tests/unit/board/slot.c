@@ -117,7 +117,7 @@ static const struct {
     NUMBER(status, 1000, 0),
     NUMBER(status, UINT32_MAX, 0),
     NUMBER(status, 999, 999),
-    NUMBER(reserved, UINT32_MAX, 0),
+    NUMBER(fatal_call, UINT32_MAX, 0),
     NUMBER(connections, UINT32_MAX, UINT32_MAX),
     NUMBER(requests, UINT64_MAX, UINT64_MAX),
     NUMBER(bytes_in, UINT64_MAX, UINT64_MAX),

@@ -146,6 +146,23 @@ START_TEST(table_is_complete)
         "unit.read_only_paths",
         "security.allow_php_value",
         "security.body_file_paths",
+        "pm.worker_memory_max",
+        "pm.worker_tasks_max",
+        "request_first_byte_timeout",
+        "security.max_params_size",
+        "security.max_params",
+        "sandbox.seccomp",
+        "sandbox.syscalls",
+        "sandbox.exec",
+        "sandbox.report",
+        "sandbox.landlock",
+        "sandbox.read",
+        "sandbox.write",
+        "sandbox.exec_paths",
+        "sandbox.tcp_connect",
+        "sandbox.abstract_sockets",
+        "sandbox.opcache",
+        "sandbox.retire_on_crash",
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(names); i++)

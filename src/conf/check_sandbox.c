@@ -1,0 +1,54 @@
+#include "conf/setting.h"
+
+#include <string.h>
+
+/* Less does not hold PHP and its first script. */
+#define MEMORY_LEAST_BYTES (16 * 1024 * 1024)
+
+/* What only means something with a filter. */
+static void check_filter(const PoolConfig *c, const Reporter *r)
+{
+    static const struct {
+        const char *directive;
+        size_t given, n; /* offsets: of a flag, or of the length of a list */
+        bool wanted;     /* the value of the flag that needs a filter */
+        ConfigSeverity severity;
+        const char *text;
+    } rows[] = {
+        {"sandbox.exec", offsetof(PoolConfig, sandbox_exec), 0, false, CONFIG_ERROR,
+         "'no' needs the filter of system calls, expected sandbox.seccomp = default or strict"},
+        {"sandbox.report", offsetof(PoolConfig, sandbox_report), 0, true, CONFIG_WARNING,
+         "has no effect with sandbox.seccomp = off, expected default or strict there"},
+        {"sandbox.syscalls", 0, offsetof(PoolConfig, sandbox_syscalls.n), false, CONFIG_ERROR,
+         "changes nothing with sandbox.seccomp = off, expected default or strict there"},
+    };
+
+    if (c->sandbox_seccomp != SANDBOX_SECCOMP_OFF)
+        return;
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        const char *base = (const char *)c;
+        Reporter there = reporter_at(r, c, rows[i].directive);
+        bool is_there = rows[i].n > 0
+                            ? *(const size_t *)(const void *)(base + rows[i].n) > 0
+                            : *(const bool *)(const void *)(base + rows[i].given) == rows[i].wanted;
+
+        if (is_there)
+            report(&there, rows[i].severity, rows[i].directive, "%s", rows[i].text);
+    }
+}
+
+static void check_limits(const PoolConfig *c, const Reporter *r)
+{
+    Reporter at_memory = reporter_at(r, c, "pm.worker_memory_max");
+
+    if (c->pm_worker_memory_max_bytes > 0 && c->pm_worker_memory_max_bytes < MEMORY_LEAST_BYTES)
+        report(&at_memory, CONFIG_ERROR, "pm.worker_memory_max",
+               "'%s' is less than PHP needs to start, expected 0 or at least 16M",
+               pool_config_text(c, "pm.worker_memory_max"));
+}
+
+void check_sandbox(const PoolConfig *c, const Reporter *r)
+{
+    check_filter(c, r);
+    check_limits(c, r);
+}
