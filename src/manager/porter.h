@@ -29,6 +29,7 @@ typedef struct Porter {
     sd_event_source *park_source; /* somebody parks, and no porter runs */
     sd_event_source *link_source;
     sd_event_source *time_source; /* the end of a pause, or of its time to leave */
+    sd_event_source *stopped_source; /* a signal has stopped it: when it is let go on */
     bool ready;
     bool left;                               /* told to leave: no other is started */
     uint64_t identity;                       /* of what it was started with, see porter_renew() */
@@ -55,6 +56,12 @@ void porter_done(Manager *m);
 /** Whether pid was the porter; notes its end and, unless it was told to leave, starts another when
  * it is needed. */
 bool porter_on_exit(Manager *m, pid_t pid, int code, int status);
+
+/**
+ * Called at SIGCHLD: a porter that a signal has stopped (any process of the pool's user may, before
+ * Linux 6.12) goes on after two seconds. It holds connections, so it is not replaced.
+ */
+void porter_look_for_stop(Manager *m);
 
 /** Lets it take n connections from the listeners and answer 503; starts it if need be. */
 void porter_shed(Manager *m, unsigned n);

@@ -113,6 +113,7 @@ void porter_close_link(Porter *p)
 void porter_forget(Porter *p)
 {
     porter_close_link(p);
+    p->stopped_source = sd_event_source_disable_unref(p->stopped_source);
     output_close(&p->out);
     output_close(&p->err);
     board_unmap(p->slot);

@@ -57,6 +57,7 @@ static void reap(Manager *m)
 
 static int on_sigchld(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
 {
+    porter_look_for_stop(userdata);
     reap(userdata);
     return 0;
 }

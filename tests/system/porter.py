@@ -271,6 +271,27 @@ class Parking(PorterCase):
         self.assertEqual(self.records(MESSAGE_ID=message_id("PORTER_EXITED"), PRIORITY="4"), [])
 
 
+class Stopped(PorterCase):
+    def test_a_porter_that_was_stopped_goes_on(self):
+        self.pool("halt", children=1)
+        kept = self.connect("halt")
+        self.addCleanup(kept.close)
+        self.use(kept)
+        self.reload("halt")
+        wait_until(lambda: self.held("halt") == 1, 5, "it is parked")
+        pid = self.porter("halt")
+        for _ in range(2):
+            os.kill(pid, signal.SIGSTOP)
+            begin = time.monotonic()
+            self.use(kept)
+            self.assertLess(time.monotonic() - begin, 4)
+            self.reload("halt")
+            wait_until(lambda: self.held("halt") == 1, 5, "it is parked again")
+        self.assertEqual(self.porter("halt"), pid)
+        texts = [r["MESSAGE"] for r in self.records("halt")]
+        self.assertEqual(sum("was stopped by a signal" in t for t in texts), 2, texts)
+
+
 class End(PorterCase):
     """A request whose first byte has been delivered is answered, also by a pool that is at its end."""
 
