@@ -1,6 +1,7 @@
 #include "unit/private.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 /* What ProtectHome= hides. */
@@ -74,6 +75,31 @@ static int add_paths(const PoolConfig *c, ConfigIssues *issues, UnitSettings *s)
     return r;
 }
 
+/* The folders of sockets that the shipped unit shows empty but for the pool's own two names. */
+static bool is_out_of_sight(const PoolConfig *c, const char *path)
+{
+    static const char *const folders[] = {"/run/fpmd", "/run/php"};
+    char own[2][128];
+
+    snprintf(own[0], sizeof(own[0]), "/run/fpmd/%s.sock", c->name);
+    snprintf(own[1], sizeof(own[1]), "/run/fpmd/%s.status.sock", c->name);
+    return (path_is_below(path, folders[0]) || path_is_below(path, folders[1])) &&
+           strcmp(path, own[0]) != 0 && strcmp(path, own[1]) != 0;
+}
+
+/* The manager compares owner, mode and access list of its sockets with the file. */
+static int add_sockets(const PoolConfig *c, const ListenAddress *list, size_t n,
+                       const char *directive, UnitSettings *s)
+{
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && i < n; i++)
+        if (list[i].kind == LISTEN_UNIX && is_out_of_sight(c, list[i].path))
+            r = settings_add_word(s, UNIT_SERVICE, "Service", "BindReadOnlyPaths", directive, "-",
+                                  list[i].path, SPECIAL_BINDS);
+    return r;
+}
+
 /* What the child of the manager needs that goes into the folder: sandbox of fpmd(8). */
 static int add_chroot(const PoolConfig *c, UnitSettings *s)
 {
@@ -138,5 +164,9 @@ int service_settings_make(const PoolConfig *c, UnitScope scope, ConfigIssues *is
     r = add_chroot(c, s);
     if (r == 0)
         r = add_limits(c, s);
+    if (r == 0)
+        r = add_sockets(c, c->listen, c->n_listen, "listen", s);
+    if (r == 0)
+        r = add_sockets(c, c->status_listen, c->n_status_listen, "pm.status_listen", s);
     return r < 0 ? r : add_paths(c, issues, s);
 }

@@ -458,12 +458,12 @@ class Addresses(GuestCase):
     def test_a_file_that_fits(self):
         self.drop_in("fpmd@fits.socket",
                      "[Socket]\nListenStream=127.0.0.1:9290\nBacklog=128\nSocketUser=www-data\n"
-                     "SocketMode=0666\nSymlinks=/run/fpmd/fits-too.sock\n")
+                     "SocketMode=0666\nSymlinks=/run/fits-too.sock\n")
         # The same for both, as with PHP-FPM.
         self.drop_in("fpmd-status@fits.socket",
                      "[Socket]\nSocketUser=www-data\nSocketMode=0666\n")
         self.addCleanup(self.guest.systemctl, "stop", "fpmd-status@fits.socket", check=False)
-        self.pool("fits", listen="/run/fpmd/fits-too.sock 127.0.0.1:9290", start=False,
+        self.pool("fits", listen="/run/fits-too.sock 127.0.0.1:9290", start=False,
                   **{"listen.backlog": 128, "listen.owner": "www-data", "listen.group": "www-data",
                      "listen.mode": "0666", "pm.status_listen": "/run/fpmd/fits.status.sock"})
         self.guest.systemctl("start", "fpmd@fits.socket", "fpmd-status@fits.socket")
