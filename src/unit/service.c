@@ -93,10 +93,16 @@ static int add_sockets(const PoolConfig *c, const ListenAddress *list, size_t n,
 {
     int r = 0;
 
-    for (size_t i = 0; r == 0 && i < n; i++)
-        if (list[i].kind == LISTEN_UNIX && is_out_of_sight(c, list[i].path))
+    for (size_t i = 0; r == 0 && i < n; i++) {
+        _cleanup_free_ char *path = NULL;
+
+        if (list[i].kind != LISTEN_UNIX)
+            continue;
+        r = unit_listen_address(&list[i], &path);
+        if (r == 0 && is_out_of_sight(c, path))
             r = settings_add_word(s, UNIT_SERVICE, "Service", "BindReadOnlyPaths", directive, "-",
-                                  list[i].path, SPECIAL_BINDS);
+                                  path, SPECIAL_BINDS);
+    }
     return r;
 }
 

@@ -87,6 +87,13 @@ static const struct {
     {UNIT_STATUS_SOCKET, "pm.status_listen = /run/s.sock\nlisten.mode = 0666\nlisten.backlog = 5\n",
      "[Socket]\nListenStream=\nListenStream=/run/s.sock\nSocketMode=0666\n"},
     /* Limits */
+    /* The folders of sockets are empty but for the two names that the unit knows. */
+    {UNIT_SERVICE,
+     "listen = /run//fpmd/www.sock 9000\npm.status_listen = /run/fpmd/www.status.sock\n", ""},
+    {UNIT_SERVICE, "listen = /run/php/php8.2-fpm.sock\n",
+     "[Service]\nBindReadOnlyPaths=-/run/php/php8.2-fpm.sock\n"},
+    {UNIT_SERVICE, "listen = /run/x.sock /run/fpmd/other.sock\n",
+     "[Service]\nBindReadOnlyPaths=-/run/fpmd/other.sock\n"},
     {UNIT_SERVICE, "process.priority = -5\n", "[Service]\nNice=-5\n"},
     {UNIT_SERVICE, "process.priority = 5\n", "[Service]\nNice=5\n"},
     {UNIT_SERVICE, "process.priority = 20\n", "[Service]\nNice=19\n"},
