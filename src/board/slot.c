@@ -15,7 +15,7 @@
 #define READ_TRIES  64
 
 #define SLOT_WORDS  (sizeof(BoardSlot) / sizeof(uint64_t))
-#define MOOT_BITS   (BOARD_MOOT_BOUNDING_SET | BOARD_MOOT_LANDLOCK | BOARD_MOOT_SECUREBITS)
+#define MOOT_BITS   (BOARD_MOOT_BOUNDING_SET | BOARD_MOOT_SECUREBITS | BOARD_MOOT_OF_GENERATION)
 #define STATUS_LAST 999
 
 _Static_assert(sizeof(BoardSlot) % sizeof(uint64_t) == 0, "a slot is copied word by word");
@@ -42,6 +42,24 @@ unsigned board_latency_bucket(uint64_t usec)
 const char *worker_state_to_string(WorkerState state)
 {
     return (unsigned)state < _WORKER_STATE_MAX ? state_names[state] : "unknown";
+}
+
+const char *board_moot_word(size_t i, uint32_t *ret_bit)
+{
+    static const struct {
+        uint32_t bit;
+        const char *word;
+    } words[] = {
+        {BOARD_MOOT_BOUNDING_SET, "bounding-set"}, {BOARD_MOOT_LANDLOCK, "landlock"},
+        {BOARD_MOOT_SECUREBITS, "securebits"},     {BOARD_MOOT_PATHS, "paths"},
+        {BOARD_MOOT_TCP, "tcp-connect"},           {BOARD_MOOT_SCOPES, "scopes"},
+        {BOARD_MOOT_SECCOMP, "seccomp"},
+    };
+
+    if (i >= ARRAY_SIZE(words))
+        return NULL;
+    *ret_bit = words[i].bit;
+    return words[i].word;
 }
 
 int board_create(const volatile BoardSlot **ret_slot)

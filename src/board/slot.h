@@ -129,6 +129,14 @@ typedef enum BoardMoot {
     BOARD_MOOT_SECCOMP = 1 << 6, /* sandbox.seccomp = off */
 } BoardMoot;
 
+/* Those that a generation tells, not the manager. */
+#define BOARD_MOOT_OF_GENERATION                                                                   \
+    (BOARD_MOOT_LANDLOCK | BOARD_MOOT_PATHS | BOARD_MOOT_TCP | BOARD_MOOT_SCOPES |                 \
+     BOARD_MOOT_SECCOMP)
+
+/** The bits one by one: a word and *ret_bit for i = 0, 1, …; NULL after the last. */
+const char *board_moot_word(size_t i, uint32_t *ret_bit);
+
 /** Makes a sealed page (SHRINK, GROW, SEAL) and maps it for reading. Returns the fd or -errno;
  * *ret_slot is unmapped with board_unmap(). */
 int board_create(const volatile BoardSlot **ret_slot);

@@ -1,5 +1,7 @@
 #include "conf/setting.h"
 
+#include "syscall/set.h"
+
 #include <string.h>
 
 /* Less does not hold PHP and its first script. */
@@ -8,6 +10,7 @@
 /* What only means something with a filter. */
 static void check_filter(const PoolConfig *c, const Reporter *r)
 {
+    Reporter at_profile = reporter_at(r, c, "sandbox.seccomp");
     static const struct {
         const char *directive;
         size_t given, n; /* offsets: of a flag, or of the length of a list */
@@ -25,6 +28,10 @@ static void check_filter(const PoolConfig *c, const Reporter *r)
 
     if (c->sandbox_seccomp != SANDBOX_SECCOMP_OFF)
         return;
+    report(
+        &at_profile, CONFIG_WARNING, "sandbox.seccomp",
+        "'off': workers may make every system call that the service unit leaves, and signal each "
+        "other and the template on kernels before Linux 6.12; expected default or strict");
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         const char *base = (const char *)c;
         Reporter there = reporter_at(r, c, rows[i].directive);
@@ -34,6 +41,41 @@ static void check_filter(const PoolConfig *c, const Reporter *r)
 
         if (is_there)
             report(&there, rows[i].severity, rows[i].directive, "%s", rows[i].text);
+    }
+}
+
+static void check_syscalls(const PoolConfig *c, const Reporter *r)
+{
+    static const char directive[] = "sandbox.syscalls";
+    Reporter there = reporter_at(r, c, directive);
+
+    for (size_t i = 0; i < c->sandbox_syscalls.n; i++) {
+        const char *word = c->sandbox_syscalls.items[i], *near;
+        bool is_group = word[1] == '@';
+
+        switch (syscall_set_change(NULL, word)) {
+        case SYSCALL_CHANGE_OK:
+            break;
+        case SYSCALL_CHANGE_UNKNOWN:
+            near = syscall_nearest(word + 1);
+            report(&there, CONFIG_ERROR, directive, "'%s': there is no such %s, %s%s%s%s%s", word,
+                   is_group ? "group of system calls" : "system call",
+                   near ? "did you mean '" : "expected one of 'fpmctl sandbox --calls'",
+                   near ? (char[]){*word, 0} : "", near && is_group ? "@" : "", near ? near : "",
+                   near ? "'?" : "");
+            break;
+        case SYSCALL_CHANGE_VITAL:
+            report(&there, CONFIG_ERROR, directive,
+                   "'%s': workers cannot serve without it, expected another call or group", word);
+            break;
+        case SYSCALL_CHANGE_NEVER:
+            report(
+                &there, CONFIG_ERROR, directive,
+                "'%s': a filter cannot look at what it does, expected another call; programs use "
+                "clone instead",
+                word);
+            break;
+        }
     }
 }
 
@@ -50,5 +92,6 @@ static void check_limits(const PoolConfig *c, const Reporter *r)
 void check_sandbox(const PoolConfig *c, const Reporter *r)
 {
     check_filter(c, r);
+    check_syscalls(c, r);
     check_limits(c, r);
 }

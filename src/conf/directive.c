@@ -1,6 +1,7 @@
 #include "conf/directives.h"
 
-#include <ctype.h>
+#include "base/distance.h"
+
 #include <string.h>
 #include <strings.h>
 
@@ -81,33 +82,6 @@ const Directive *directive_find(const char *name, size_t n)
     return NULL;
 }
 
-#define SUGGEST_MAX 48 /* the longest name has 40 bytes */
-
-/* Edit distance with transpositions of neighbours, in three rows. */
-static unsigned distance(const char *a, size_t n, const char *b, size_t m)
-{
-    unsigned rows[3][SUGGEST_MAX + 1];
-
-    for (size_t j = 0; j <= m; j++)
-        rows[0][j] = (unsigned)j;
-    for (size_t i = 1; i <= n; i++) {
-        unsigned *row = rows[i % 3], *before = rows[(i + 2) % 3], *second = rows[(i + 1) % 3];
-
-        row[0] = (unsigned)i;
-        for (size_t j = 1; j <= m; j++) {
-            char x = (char)tolower((unsigned char)a[i - 1]), y = b[j - 1];
-            unsigned best = before[j - 1] + (x != y);
-
-            best = MIN(best, before[j] + 1);
-            best = MIN(best, row[j - 1] + 1);
-            if (i > 1 && j > 1 && x == b[j - 2] && tolower((unsigned char)a[i - 2]) == y)
-                best = MIN(best, second[j - 2] + 1);
-            row[j] = best;
-        }
-    }
-    return rows[n % 3][m];
-}
-
 const char *directive_suggest(const char *name, size_t n)
 {
     size_t n_directives;
@@ -116,15 +90,15 @@ const char *directive_suggest(const char *name, size_t n)
     /* A third of the letters may be wrong. */
     unsigned limit = (unsigned)MIN(n / 3, (size_t)4) + 1;
 
-    if (n == 0 || n > SUGGEST_MAX)
+    if (n == 0 || n > TEXT_DISTANCE_MAX)
         return NULL;
     for (size_t i = 0; i < n_directives; i++) {
-        unsigned k = distance(name, n, d[i].name, strlen(d[i].name));
+        unsigned k = text_distance(name, n, d[i].name, strlen(d[i].name));
         const char *dot = strrchr(d[i].name, '.');
 
         /* Without its first part, and wrong besides: "max_childen". */
         if (dot && !memchr(name, '.', n))
-            k = MIN(k, distance(name, n, dot + 1, strlen(dot + 1)) + 1);
+            k = MIN(k, text_distance(name, n, dot + 1, strlen(dot + 1)) + 1);
         if (k < limit) {
             limit = k;
             best = d[i].name;

@@ -132,12 +132,11 @@ static const Manual manuals[] = {
      false, NULL},
     {"php_admin_flag", EXAMPLE("[log_errors] = on"), false, NULL},
     {"sandbox.seccomp", EXAMPLE(NULL), false,
-     "`default` lets PHP, its extensions and ordinary programs run, `strict` only what scripts "
-     "need that start no programs and open no unusual sockets. What is not allowed fails with "
-     "EPERM; what no script calls but to break out (mount, ptrace, bpf, …) ends the worker. "
-     "`fpmctl "
-     "sandbox --calls POOL` lists the calls."},
-    {"sandbox.syscalls", EXAMPLE("+@ipc -memfd_create"), false,
+     "`default` lets PHP, its extensions and ordinary programs run, `strict` PHP, its extensions "
+     "and simple programs. What is not allowed fails with EPERM; what no script calls but to break "
+     "out (mount, ptrace, bpf, …) ends the worker. `fpmctl sandbox --calls POOL` lists the calls "
+     "with reasons; docs/hardening.md tells what each directive of this part stops and costs."},
+    {"sandbox.syscalls", EXAMPLE("+@scheduling -@splice"), false,
      "Applied in their order. `fpmctl sandbox --calls POOL` has the names of the groups."},
     {"sandbox.exec", EXAMPLE(NULL), false,
      "With no, exec(), system(), proc_open() and mail() through sendmail fail with a warning of "
@@ -166,7 +165,9 @@ static const Manual manuals[] = {
     {"sandbox.opcache", EXAMPLE(NULL), false,
      "What workers share they can all change: with shared, one that was taken over can change the "
      "code that the others of its generation run. With private each worker compiles scripts for "
-     "itself into memory of its own, `opcache.memory_consumption` at most."},
+     "itself into memory of its own, `opcache.memory_consumption` at most; preloaded scripts cost "
+     "nothing more. Memory that other extensions share, APCu's for one, stays shared. Does not go "
+     "with `opcache.file_cache`."},
     {"sandbox.retire_on_crash", EXAMPLE(NULL), false,
      "Its siblings may have been harmed, and know its addresses. At most every ten seconds; the "
      "new generation begins with an empty opcode cache."},

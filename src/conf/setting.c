@@ -240,6 +240,10 @@ static void report_value(const Reporter *r, const Directive *d, const char *text
     else if (is_ranged(d->type))
         report(r, CONFIG_ERROR, d->name, "'%.100s' is %s, expected a number not less than %lld",
                text, error == -ERANGE ? "out of range" : "not valid", (long long)d->min);
+    else if (error == -ERANGE && d->type == TYPE_SIZE && d->min > 0)
+        report(r, CONFIG_ERROR, d->name,
+               "'%.100s' is out of range, expected a size from %lldK to %lldM", text,
+               (long long)d->min >> 10, (long long)d->max >> 20);
     else if (error == -ERANGE && d->type == TYPE_TIME && d->min > 0)
         report(r, CONFIG_ERROR, d->name, "'%s' is out of range, expected at least %llds", text,
                (long long)(d->min / (int64_t)USEC_PER_SEC));
@@ -317,9 +321,10 @@ static int apply_value(PoolConfig *c, const Directive *d, const char *text, cons
 int setting_apply(PoolConfig *c, const Directive *d, const LexItem *item, const char *pool,
                   const Reporter *r)
 {
-    /* For PHP-FPM bare words are "1" or nothing everywhere; as numbers they are no values of ours.
-     */
-    bool is_text = d->type < TYPE_UNSIGNED && d->type != TYPE_PROGRAM;
+    /* For PHP-FPM bare words are "1" or nothing everywhere; as numbers they are no values of ours,
+     * nor in lists that it does not know, where none is a word. */
+    bool is_text = d->type < TYPE_UNSIGNED && d->type != TYPE_PROGRAM && d->type != TYPE_SYSCALLS &&
+                   d->type != TYPE_GRANTS && d->type != TYPE_PORTS;
     const char *word = is_text ? value_bare_word(item->value) : NULL;
     _cleanup_free_ char *expanded = NULL, *text = NULL;
     const char *error, *file = setting_intern(c, r->file);

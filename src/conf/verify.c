@@ -75,6 +75,36 @@ static bool check_kind(const PoolConfig *c, ConfigIssues *issues, const char *di
     return false;
 }
 
+/* Paths that Landlock opens at the start: those without "-" have to be there. The user of the pool,
+ * who may see less or more than this process, has the last word then. */
+static bool check_grants(const PoolConfig *c, ConfigIssues *issues, const char *directive,
+                         const WordList *list)
+{
+    bool ok = true;
+
+    for (size_t i = 0; i < list->n && !config_list_is_none(list); i++) {
+        const char *path = list->items[i];
+        struct stat st;
+        int r;
+
+        if (path[0] == '-')
+            continue;
+        r = c->chroot ? stat_below(c->chroot, path, &st) : stat(path, &st) < 0 ? -errno : 0;
+        if (r >= 0 || (r == -ENOSYS && c->chroot) || may_be_there(c->chroot ? c->chroot : path, -r))
+            continue;
+        ok = false;
+        config_issues_add_at(issues, CONFIG_ERROR, c, directive,
+                             "%s%s%s: %s, expected a folder or a file, or -%s for one that may be "
+                             "missing%s",
+                             path, c->chroot ? " below chroot = " : "", c->chroot ? c->chroot : "",
+                             strerror(-r), path,
+                             !c->chroot && hidden_folder(path)
+                                 ? "; ProtectHome= of the service unit hides it, see fpmd(8)"
+                                 : "");
+    }
+    return ok;
+}
+
 static bool check_scan_dirs(const PoolConfig *c, ConfigIssues *issues)
 {
     _cleanup_free_ char *copy = strdup(c->php_ini_scan_dir);
@@ -118,6 +148,11 @@ int config_verify_paths(const PoolConfig *c, const char *libexec_dir, ConfigIssu
         ok &= check_kind(c, issues, "php_ini", NULL, c->php_ini, S_IFREG);
     if (c->php_ini_scan_dir)
         ok &= check_scan_dirs(c, issues);
+    if (chroot_ok) {
+        ok &= check_grants(c, issues, "sandbox.read", &c->sandbox_read);
+        ok &= check_grants(c, issues, "sandbox.write", &c->sandbox_write);
+        ok &= check_grants(c, issues, "sandbox.exec_paths", &c->sandbox_exec_paths);
+    }
     ok &= check_runtime(c, libexec_dir, issues);
     return ok ? 0 : -EINVAL;
 }

@@ -39,6 +39,8 @@ int config_verify_socket_names(const PoolConfig *c, const char *directive, Confi
                                ConfigIssues *issues);
 
 /** Checks that prefix, chroot, chdir (below chroot), php_ini, php_ini_scan_dir and
- * libexec_dir/runtime exist and are of the right type; passes over what only this process may not
- * look at. 0 or -EINVAL. */
+ * libexec_dir/runtime exist and are of the right type, and that what sandbox.read, sandbox.write
+ * and sandbox.exec_paths name exists; passes over what only this process may not look at. 0 or
+ * -EINVAL.
+ */
 int config_verify_paths(const PoolConfig *c, const char *libexec_dir, ConfigIssues *issues);

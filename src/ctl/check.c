@@ -77,6 +77,7 @@ static int verify(const Check *k, const PoolFile *file, const PoolConfig *c, Con
         r = compare_units(k->ctl, file->by_path ? NULL : k->units, c, issues);
     if (r < 0)
         return r;
+    grants_check(c, issues);
     if (!k->ctl->user) {
         sendmail_check(c, issues);
         limits_check(c, issues);

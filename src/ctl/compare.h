@@ -36,6 +36,10 @@ void sendmail_check(const PoolConfig *c, ConfigIssues *issues);
  * not follow later. */
 void links_check(const PoolConfig *c, const UnitSettings *s, ConfigIssues *issues);
 
+/** Warns of settings of PHP and of chdir whose paths are outside of sandbox.read or sandbox.write,
+ * and of sandbox.exec_paths without the shell. */
+void grants_check(const PoolConfig *c, ConfigIssues *issues);
+
 /** Warns of more descriptors than systemd has itself. */
 void limits_check(const PoolConfig *c, ConfigIssues *issues);
 

@@ -36,6 +36,7 @@ typedef struct Ctl {
     uint64_t timeout_usec;
     bool status;
     bool info, modules;
+    bool calls;
 } Ctl;
 
 int verb_apply(const Ctl *ctl, int n, char **operands);
@@ -51,6 +52,7 @@ int verb_ping(const Ctl *ctl, int n, char **operands);
 int verb_reexec(const Ctl *ctl, int n, char **operands);
 int verb_reload(const Ctl *ctl, int n, char **operands);
 int verb_reopen(const Ctl *ctl, int n, char **operands);
+int verb_sandbox(const Ctl *ctl, int n, char **operands);
 int verb_show(const Ctl *ctl, int n, char **operands);
 int verb_status(const Ctl *ctl, int n, char **operands);
 int verb_top(const Ctl *ctl, int n, char **operands);

@@ -4,7 +4,8 @@
  * Which records of the journal are a pool's. Whoever runs in the unit can send any field to the
  * journal; only those that begin with '_' are the journal's own words (systemd.journal-fields(7)):
  * the unit, the program, the user. So a record counts as the manager's when its program and its
- * user are the manager's, whatever it says of itself.
+ * user are the manager's, whatever it says of itself. Of the others only what they say under the
+ * names of their programs is shown, for readers see names first.
  */
 
 #include "base/buffer.h"

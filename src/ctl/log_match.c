@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 void log_words_done(LogWords *words)
 {
@@ -55,8 +56,10 @@ static int add_unit(LogWords *words, const LogQuery *q)
     return r;
 }
 
-/* Of one program, also after an update has replaced its file. */
-static int add_program(LogWords *words, const LogQuery *q, const char *path)
+/* Of one program, also after an update has replaced its file. name: under which it speaks; NULL:
+ * any. A worker sends records under any name; those that are not its own look to readers as if
+ * they were of the manager. */
+static int add_program(LogWords *words, const LogQuery *q, const char *path, const char *name)
 {
     int r = add_unit(words, q);
 
@@ -64,16 +67,28 @@ static int add_program(LogWords *words, const LogQuery *q, const char *path)
         r = log_words_add(words, "_EXE=%s", path);
     if (r == 0)
         r = log_words_add(words, "_EXE=%s (deleted)", path);
+    if (r == 0 && name)
+        r = log_words_add(words, "SYSLOG_IDENTIFIER=%s", name);
     return r < 0 ? r : add_common(words, q);
 }
 
 static int add_manager(LogWords *words, const LogQuery *q)
 {
-    int r = add_program(words, q, q->manager);
+    int r = add_program(words, q, q->manager, NULL);
 
     if (r == 0 && q->manager_uid != (uid_t)-1)
         r = log_words_add(words, "_UID=%u", (unsigned)q->manager_uid);
     return r;
+}
+
+/* "fpmd-php" of ".../php8.2". */
+static int add_runtime(LogWords *words, const LogQuery *q)
+{
+    const char *slash = strrchr(q->runtime, '/'), *base = slash ? slash + 1 : q->runtime;
+    char name[64];
+
+    snprintf(name, sizeof(name), "fpmd-%.*s", (int)strcspn(base, "0123456789"), base);
+    return add_program(words, q, q->runtime, name);
 }
 
 /* What systemd says of the units: it is process 1, or the manager of the user. */
@@ -116,9 +131,9 @@ int log_words_add_matches(LogWords *words, const LogQuery *q)
         if (!q->by_runtime)
             r = add_manager(words, q);
         if (r == 0 && !q->by_manager && q->runtime)
-            r = add_program(words, q, q->runtime);
+            r = add_runtime(words, q);
         if (r == 0 && !some)
-            r = add_program(words, q, q->porter);
+            r = add_program(words, q, q->porter, "fpmd-porter");
     }
     if (r == 0 && !some)
         r = add_systemd(words, q);

@@ -44,10 +44,17 @@ static bool has_capability(const char *has, const UnitSetting *s)
     return strtoull(has, NULL, 10) >> CAP_SYS_CHROOT & 1;
 }
 
-/* "0 a\nb": these are denied; "1 a\nb": these are allowed; "0 ": no filter. */
-static bool allows_call(const char *has, const UnitSetting *s)
+/* "0 a\nb": these are denied; "1 a\nb": these are allowed; "0 ": no filter. The value: names. */
+static bool allows_calls(const char *has, const UnitSetting *s)
 {
-    return (*has == '1') == match_word(has + 1, s->value);
+    _cleanup_free_ char *names = strdup(s->value);
+    char *save = NULL;
+
+    for (char *name = names ? strtok_r(names, " ", &save) : NULL; name;
+         name = strtok_r(NULL, " ", &save))
+        if ((*has == '1') != match_word(has + 1, name))
+            return false;
+    return true;
 }
 
 /* Of SOFT:HARD the hard one; the soft one is ours to raise. */
@@ -97,6 +104,24 @@ static bool has_command(const char *has, const UnitSetting *s)
     return strstr(flat, plain) != NULL;
 }
 
+/* Every controller that is asked for; more do no harm. */
+static bool has_controllers(const char *has, const UnitSetting *s)
+{
+    _cleanup_free_ char *names = strdup(s->value);
+    char *save = NULL;
+
+    for (char *name = names ? strtok_r(names, " ", &save) : NULL; name;
+         name = strtok_r(NULL, " ", &save))
+        if (!match_word(has, name))
+            return false;
+    return true;
+}
+
+static bool is_no(const char *has, const UnitSetting *s)
+{
+    return strcmp(has, "0") == 0 || strcmp(has, "no") == 0;
+}
+
 static const struct {
     const char *name;
     bool (*matches)(const char *has, const UnitSetting *s);
@@ -109,8 +134,10 @@ static const struct {
     {"ExecStartPost", has_command},
     {"AmbientCapabilities", has_capability},
     {"CapabilityBoundingSet", has_capability},
-    {"SystemCallFilter", allows_call},
+    {"SystemCallFilter", allows_calls},
     {"Nice", is_same},
+    {"Delegate", has_controllers},
+    {"ProtectControlGroups", is_no},
     {"LimitNOFILE", is_limit_enough},
     {"LimitCORE", is_limit_enough},
     {"ProtectHome", shows_homes},
@@ -186,7 +213,9 @@ int match_setting(const UnitView *unit, const UnitSetting *s)
 
         if (strcmp(s->name, properties[i].name) != 0)
             continue;
-        has = match_read(unit, s->name, &r);
+        /* The property of that name is only a yes or no. */
+        has = match_read(unit, strcmp(s->name, "Delegate") == 0 ? "DelegateControllers" : s->name,
+                         &r);
         return has ? properties[i].matches(has, s) : r;
     }
     return 1;

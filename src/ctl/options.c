@@ -35,7 +35,8 @@ static const Option options[] = {
     {"user", 0, KIND_FLAG, AT(user), 0, NULL, "the pools of your own, under systemctl --user"},
     {"output", 'o', KIND_OUTPUT, AT(json), TAKES_JSON, "text|json", "for people, or for programs"},
     {"verbose", 'v', KIND_FLAG, AT(verbose), TAKES_VERBOSE, NULL,
-     "check: say what becomes of every directive; php: the version"},
+     "check: say what becomes of every directive; php: the version;\n"
+     "sandbox: also system calls and what every pool needs"},
     {"full", 0, KIND_FLAG, AT(full), TAKES_FULL, NULL, "metrics, status: the workers, too"},
     {"all", 0, KIND_FLAG, AT(all), TAKES_ALL, NULL,
      "apply: every pool that has a file; opcache reset, reexec,\n"
@@ -67,6 +68,8 @@ static const Option options[] = {
      "ping: ask the status socket, not the workers"},
     {"info", 'i', KIND_FLAG, AT(info), TAKES_INFO, NULL, "php: phpinfo() of the pool"},
     {"modules", 'm', KIND_FLAG, AT(modules), TAKES_MODULES, NULL, "php: its extensions"},
+    {"calls", 0, KIND_FLAG, AT(calls), TAKES_CALLS, NULL,
+     "sandbox: only the system calls, by group, with reasons"},
     {"config-dir", 0, KIND_TEXT, AT(config_dir), 0, "DIR[:DIR]",
      "folders of the pool files, the most important first\n(" FPMD_CONFIG_FOLDERS ")"},
     {"control-dir", 0, KIND_TEXT, AT(control_dir), 0, "DIR",

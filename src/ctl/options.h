@@ -29,6 +29,7 @@ enum {
     TAKES_STATUS = 1 << 18,
     TAKES_INFO = 1 << 19,
     TAKES_MODULES = 1 << 20,
+    TAKES_CALLS = 1 << 21,
 };
 
 /** Reads the options; optind is the first operand then. Returns -1 to go on, with the bits of what

@@ -11,6 +11,7 @@ static int read_basic(sd_bus_message *m, char type, Buffer *b)
 {
     union {
         const char *text;
+        uint8_t byte;
         int32_t i32;
         uint32_t u32;
         int64_t i64;
@@ -27,6 +28,8 @@ static int read_basic(sd_bus_message *m, char type, Buffer *b)
         return buffer_append(b, v.text, strlen(v.text));
     case SD_BUS_TYPE_BOOLEAN:
         return buffer_append(b, v.boolean ? "1" : "0", 1);
+    case SD_BUS_TYPE_BYTE:
+        return buffer_printf(b, "%u", v.byte);
     case SD_BUS_TYPE_INT32:
         return buffer_printf(b, "%" PRId32, v.i32);
     case SD_BUS_TYPE_UINT32:

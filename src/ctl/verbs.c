@@ -31,6 +31,8 @@ static const Verb verbs[] = {
      TAKES_ALL | TAKES_JSON, 0, verb_reload},
     {"reopen", "POOL... | --all", "Open access.log and slowlog anew, after they were moved", 0, -1,
      TAKES_ALL | TAKES_JSON, 0, verb_reopen},
+    {"sandbox", "POOL | --calls", "Explain what a worker of a pool may touch, and what is open", 0,
+     1, TAKES_JSON | TAKES_VERBOSE | TAKES_CALLS, 0, verb_sandbox},
     {"show", "POOL|FILE", "Print what is in force, and where it was said", 1, 1, TAKES_JSON, 0,
      verb_show},
     {"status", "POOL", "Show what a running pool is doing", 1, 1, TAKES_JSON | TAKES_FULL, 0,

@@ -84,7 +84,8 @@ static int pair_start(FcgiParams *p, uint32_t name_size, uint32_t value_size)
     uint64_t end = (uint64_t)p->arena_size + name_size + 1 + value_size + 1;
     int r;
 
-    if (end > FCGI_PARAMS_MAX_BYTES || p->n >= FCGI_PARAMS_MAX_PAIRS)
+    if (end > (p->max_bytes ? p->max_bytes : FCGI_PARAMS_MAX_BYTES) ||
+        p->n >= (p->max_pairs ? p->max_pairs : FCGI_PARAMS_MAX_PAIRS))
         return -E2BIG;
     r = items_reserve(p);
     if (r < 0)

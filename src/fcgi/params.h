@@ -8,7 +8,8 @@
 
 #include "base/macro.h"
 
-#define FCGI_PARAMS_MAX_BYTES (1024 * 1024) /* all names and values of one request */
+#define FCGI_PARAMS_MAX_BYTES                                                                      \
+    (1024 * 1024) /* all names and values of one request, each with a NUL */
 #define FCGI_PARAMS_MAX_PAIRS 4096
 
 typedef struct FcgiParam {
@@ -26,6 +27,8 @@ typedef struct FcgiParams {
     unsigned n_lengths;
     uint32_t name_left, value_left;
     bool in_pair;
+    /* 0: FCGI_PARAMS_MAX_…; whoever fills it may set others, fcgi_params_done() forgets them */
+    uint32_t max_bytes, max_pairs;
 } FcgiParams;
 
 void fcgi_params_done(FcgiParams *p);

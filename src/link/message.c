@@ -68,7 +68,7 @@ int link_pair(int ret[2])
         goto fail;
     }
     /* Where it is not possible, the filter of the workers takes the sting out of what they send:
-     * SECCOMP_WORKER_UNLINGERING. */
+     * ARGUMENT_LINGERING of sandbox/syscalls.h. */
     r = link_refuse_fds(pair[0]);
     if (r < 0)
         goto fail;

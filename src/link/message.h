@@ -79,6 +79,7 @@ typedef enum LinkLeaving {
     LINK_LEAVING_REQUESTS = 1, /* pm.max_requests */
     LINK_LEAVING_MEMORY,       /* pm.max_memory */
     LINK_LEAVING_LANGUAGE,     /* the language cannot go on */
+    LINK_LEAVING_FILES,        /* no descriptor is left for a connection */
 } LinkLeaving;
 
 typedef enum LinkConnectionFlag {

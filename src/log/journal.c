@@ -54,6 +54,17 @@ int journal_connect(void)
     return r < 0 ? r : TAKE_FD(fd);
 }
 
+int journal_open(void)
+{
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+    if (fd < 0)
+        return -errno;
+    /* One that is away now is looked for again with each record. */
+    journal_reconnect(fd);
+    return fd;
+}
+
 /* Large records go as a sealed file in an empty datagram. Beyond the socket's send buffer they have
  * to; below it two or three of them would fill it, and the next ones were dropped. */
 #define DATAGRAM_MAX 32768

@@ -13,6 +13,9 @@
  * another -errno when the journal cannot be reached. */
 int journal_connect(void);
 
+/** Another socket for the journal, also while that cannot be reached. The fd or -errno. */
+int journal_open(void);
+
 /** Connects the socket again after the journal's socket was made anew. 0 or -errno. */
 int journal_reconnect(int fd);
 

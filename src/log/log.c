@@ -99,12 +99,10 @@ int log_journal_fd(void)
 
 int log_open_journal(void)
 {
-    int fd = journal_connect();
-
-    /* The journal is away just now: the socket that we have will serve when it is back. */
-    if (fd < 0 && logger.fd >= 0)
-        fd = fcntl(logger.fd, F_DUPFD_CLOEXEC, 3);
-    return fd < 0 ? -errno : fd;
+    if (logger.fd < 0)
+        return -ENOTCONN;
+    /* Never one that we use ourselves: whoever holds it could connect it elsewhere. */
+    return journal_open();
 }
 
 void log_set_pool(const char *pool)
@@ -133,10 +131,9 @@ static int send_now(const void *record, size_t n)
 {
     int r = journal_send(logger.fd, record, n);
 
-    /* The journal's socket was made anew. systemd keeps it over restarts of journald, so this is
-     * rare. A given socket is its owner's to connect. */
-    if ((r == -ECONNREFUSED || r == -ENOTCONN || r == -ECONNRESET || r == -EPIPE) &&
-        !logger.fd_given)
+    /* The journal's socket was made anew, or was not there. systemd keeps it over restarts of
+     * journald, so this is rare. */
+    if (r == -ECONNREFUSED || r == -ENOTCONN || r == -ECONNRESET || r == -EPIPE)
         r = journal_reconnect(logger.fd) < 0 ? r : journal_send(logger.fd, record, n);
     return r;
 }

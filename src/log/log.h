@@ -44,7 +44,8 @@ void log_close(void);
  * logger. */
 int log_journal_fd(void);
 
-/** Another socket connected to the journal; the fd, which is the caller's, or -errno. */
+/** Another socket for the journal, for somebody else's log_open(); the fd, which is the caller's,
+ * or -errno. When the journal is away, records on it are tried again with each that follows. */
 int log_open_journal(void);
 
 /** Changes the borrowed pool name. */

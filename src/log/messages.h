@@ -47,7 +47,10 @@
       "Worker was ended for a forbidden system call")                                              \
     X(GENERATION_RETIRED, "5031a8789d19475c92a26cad483a114a",                                      \
       "A worker crashed, a new generation begins")                                                 \
-    X(CGROUP_FAILED, "5546bb9349494f1fbb1a0254ef9bf0fa", "Worker could not get a cgroup")
+    X(CGROUP_FAILED, "5546bb9349494f1fbb1a0254ef9bf0fa", "Worker could not get a cgroup")          \
+    X(WORKERS_MISSING, "7d1f4a60c6a14b0f9c31e2b85a0d9e47", "Workers could not be started")         \
+    X(PATH_REPLACED, "12839bcc6a7d4e4b9f5c80e9e0824068",                                           \
+      "A path of the sandbox was replaced, a new generation begins")
 
 typedef enum LogMessage {
     LOG_MESSAGE_NONE = 0,

@@ -45,42 +45,56 @@ static bool may_be_ours(pid_t pid)
     return n == ARRAY_SIZE(pids) || (n == 0 && !cgroup_is_of_service());
 }
 
-/* The control group of a process as /proc/PID/cgroup has it ("0::/path\n"), or NULL. */
-static char *cgroup_of(const char *pid)
+/* The control groups of a process as /proc/PID/cgroup has them, or NULL. */
+static char *cgroups_of(const char *pid)
 {
     char path[64];
     char *text = NULL;
 
     snprintf(path, sizeof(path), "/proc/%s/cgroup", pid);
-    if (fd_read_file(path, 65536, &text, NULL) < 0)
-        return NULL;
-    text[strcspn(text, "\n")] = 0;
-    return text;
+    return fd_read_file(path, 65536, &text, NULL) < 0 ? NULL : text;
 }
 
+/* Wherever below that of our service either is. */
 static bool is_in_our_cgroup(pid_t pid)
 {
     char number[16];
-    _cleanup_free_ char *own = cgroup_of("self"), *other = NULL;
+    _cleanup_free_ char *own = cgroups_of("self"), *own_folder = NULL;
+    _cleanup_free_ char *other = NULL, *other_folder = NULL;
 
     snprintf(number, sizeof(number), "%d", (int)pid);
-    other = cgroup_of(number);
-    return own && other && strncmp(own, other, strlen(own)) == 0;
+    other = cgroups_of(number);
+    if (!own || !other)
+        return false;
+    own_folder = cgroup_folder_of(own);
+    other_folder = cgroup_folder_of(other);
+    if (own_folder || other_folder)
+        return own_folder && other_folder && strcmp(own_folder, other_folder) == 0;
+    own[strcspn(own, "\n")] = 0;
+    return strncmp(own, other, strlen(own)) == 0;
 }
 
-/* How many system call filters a process has, see proc(5); -1: unknown (before Linux 5.9). */
+/* How many system call filters a process has, see proc(5); -ENODATA: unknown (before Linux 5.9);
+ * another -errno. */
 static long filters_of(const char *pid)
 {
     static const char name[] = "\nSeccomp_filters:";
     _cleanup_free_ char *text = NULL;
     const char *found;
     char path[64];
+    int r;
 
     snprintf(path, sizeof(path), "/proc/%s/status", pid);
-    if (fd_read_file(path, 65536, &text, NULL) < 0)
-        return -1;
+    r = fd_read_file(path, 65536, &text, NULL);
+    if (r < 0)
+        return r;
     found = strstr(text, name);
-    return found ? strtol(found + strlen(name), NULL, 10) : -1;
+    return found ? strtol(found + strlen(name), NULL, 10) : -ENODATA;
+}
+
+static bool is_shortage(long r)
+{
+    return r == -EMFILE || r == -ENFILE || r == -ENOMEM;
 }
 
 /*
@@ -92,9 +106,15 @@ static long filters_of(const char *pid)
 static bool is_left_over(pid_t pid)
 {
     char number[16];
+    long own, theirs;
 
     snprintf(number, sizeof(number), "%d", (int)pid);
-    return filters_of(number) > filters_of("self") && is_in_our_cgroup(pid);
+    own = filters_of("self");
+    theirs = filters_of(number);
+    /* Without a descriptor to spare nothing can be seen: who cannot be told from them is one. */
+    if (is_shortage(own) || is_shortage(theirs))
+        return true;
+    return theirs > own && is_in_our_cgroup(pid);
 }
 
 bool ancestry_is_ours(pid_t pid)

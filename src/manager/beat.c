@@ -72,6 +72,7 @@ static int on_beat(sd_event_source *source, uint64_t usec, void *userdata)
     porter_count(m);
     extend_timeout(m);
     scale_count(m, &c);
+    listeners_mend(&m->listeners);
     figures_note_queue(m, now_usec, &wait_usec);
     logfiles_look(m, now_usec);
     done = m->requests - m->requests_beat;

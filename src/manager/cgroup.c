@@ -2,6 +2,7 @@
 #include "base/parse.h"
 #include "manager/manager.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -14,54 +15,99 @@
 #define END_LOOKS     50
 #define END_LOOK_USEC 10000
 
-/* The cgroup.procs file of our own cgroup, if that is one of our service units: under another
- * service manager or in a login session the cgroup holds processes that are none of our business.
- */
-static char *cgroup_procs_path(void)
-{
-    _cleanup_free_ char *text = NULL;
-    char *path, *line, *leaf, *result = NULL;
+/* Groups below ours: of workers (manager/worker_cgroup.h), and systemd's own for ExecReload=. */
+#define DEPTH_MAX 4
 
-    if (fd_read_file("/proc/self/cgroup", 65536, &text, NULL) < 0)
-        return NULL;
-    path = strncmp(text, "0::", 3) == 0 ? text + 3 : strstr(text, "\n0::");
+char *cgroup_folder_of(const char *lines)
+{
+    const char *path = strncmp(lines, "0::", 3) == 0 ? lines + 3 : strstr(lines, "\n0::");
+    const char *unit;
+    char *result;
+    size_t n;
+
     if (!path)
         return NULL;
     if (path[0] == '\n')
         path += 4;
-    line = strchrnul(path, '\n');
-    *line = 0;
-    leaf = strrchr(path, '/');
-    if (!leaf || strncmp(leaf, "/fpmd@", 6) != 0 || !strstr(leaf, ".service"))
+    n = strcspn(path, "\n");
+    unit = memmem(path, n, "/fpmd@", 6);
+    if (!unit)
         return NULL;
-    if (asprintf(&result, "/sys/fs/cgroup%s/cgroup.procs", path) < 0)
+    n = (size_t)(unit - path) + 1 + strcspn(unit + 1, "/\n");
+    if (!memmem(unit, n - (size_t)(unit - path), ".service", 8))
         return NULL;
-    return result;
+    return asprintf(&result, CGROUP_MOUNT "%.*s", (int)n, path) < 0 ? NULL : result;
+}
+
+char *cgroup_folder(void)
+{
+    _cleanup_free_ char *text = NULL;
+
+    return fd_read_file("/proc/self/cgroup", 65536, &text, NULL) < 0 ? NULL
+                                                                     : cgroup_folder_of(text);
 }
 
 bool cgroup_is_of_service(void)
 {
-    _cleanup_free_ char *procs = cgroup_procs_path();
+    _cleanup_free_ char *folder = cgroup_folder();
 
-    return procs != NULL;
+    return folder && access(folder, F_OK) == 0;
 }
 
-size_t cgroup_list(pid_t *pids, size_t n)
+size_t cgroup_list_group(const char *folder, pid_t *pids, size_t n)
 {
-    _cleanup_free_ char *procs = cgroup_procs_path(), *text = NULL;
+    _cleanup_free_ char *procs = NULL, *text = NULL;
     char *save = NULL;
     size_t found = 0;
 
-    if (!procs || fd_read_file(procs, 16 * 1024 * 1024, &text, NULL) < 0)
+    if (asprintf(&procs, "%s/cgroup.procs", folder) < 0) {
+        procs = NULL;
+        return 0;
+    }
+    if (fd_read_file(procs, 16 * 1024 * 1024, &text, NULL) < 0)
         return 0;
     for (char *word = strtok_r(text, "\n", &save); word && found < n;
          word = strtok_r(NULL, "\n", &save)) {
         uint64_t pid;
 
         /* 0: a process that our pid namespace does not show. */
-        if (parse_u64(word, 1, INT32_MAX, &pid) == 0 && (pid_t)pid != getpid())
+        if (parse_u64(word, 1, INT32_MAX, &pid) == 0)
             pids[found++] = (pid_t)pid;
     }
+    return found;
+}
+
+size_t cgroup_list_tree(const char *folder, unsigned depth, pid_t *pids, size_t n)
+{
+    size_t found = cgroup_list_group(folder, pids, n);
+    DIR *dir = depth < DEPTH_MAX ? opendir(folder) : NULL;
+    struct dirent *entry;
+
+    while (dir && found < n && (entry = readdir(dir))) {
+        _cleanup_free_ char *below = NULL;
+
+        if (entry->d_type != DT_DIR || strcmp(entry->d_name, ".") == 0 ||
+            strcmp(entry->d_name, "..") == 0)
+            continue;
+        if (asprintf(&below, "%s/%s", folder, entry->d_name) < 0) {
+            below = NULL;
+            break;
+        }
+        found += cgroup_list_tree(below, depth + 1, pids + found, n - found);
+    }
+    if (dir)
+        closedir(dir);
+    return found;
+}
+
+size_t cgroup_list(pid_t *pids, size_t n)
+{
+    _cleanup_free_ char *folder = cgroup_folder();
+    size_t all = folder ? cgroup_list_tree(folder, 0, pids, n) : 0, found = 0;
+
+    for (size_t i = 0; i < all; i++)
+        if (pids[i] != getpid())
+            pids[found++] = pids[i];
     return found;
 }
 

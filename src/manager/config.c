@@ -131,6 +131,13 @@ static int check_chroot(const Manager *m, const PoolConfig *c, ConfigIssues *iss
     return -EPERM;
 }
 
+static int check_cgroup(const PoolSetup *s, ConfigIssues *issues)
+{
+    _cleanup_free_ char *folder = cgroup_folder();
+
+    return worker_cgroup_prepare(folder, CGROUP_MOUNT, s->config, &s->ids, issues);
+}
+
 static int load(Manager *m, PoolSetup *s, ConfigIssues *issues)
 {
     int r = config_load_pool(m->options.config_folders, m->options.pool, issues, &s->config);
@@ -147,6 +154,8 @@ static int load(Manager *m, PoolSetup *s, ConfigIssues *issues)
     k = check_limits(m, s->config, issues);
     r = r < 0 ? r : k;
     k = check_chroot(m, s->config, issues);
+    r = r < 0 ? r : k;
+    k = check_cgroup(s, issues);
     r = r < 0 ? r : k;
     k = logfiles_open(s, issues);
     return r < 0 ? r : k;

@@ -56,8 +56,11 @@ void control_peer_reply(ControlPeer *peer, int result, const char *text, int fd)
         msg.msg_control = &control;
         msg.msg_controllen = sizeof(control.room);
     }
-    if (sendmsg(peer->fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+    if (sendmsg(peer->fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL) < 0) {
         log_debug("Reply to a control peer is lost: %s", strerror(errno));
+        /* It shall not wait for it; on_peer() frees it then. */
+        shutdown(peer->fd, SHUT_RDWR);
+    }
 }
 
 static void peer_reply_waiting(ControlPeer *peer, int result, const char *text)

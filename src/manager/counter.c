@@ -57,8 +57,9 @@ int counter_write(const char *path, unsigned n)
     if (fd < 0)
         return -errno;
     /* A number is written as a whole or, when the folder is full, not at all. */
+    errno = 0;
     if (dprintf(fd, "%u\n", MIN(n, (unsigned)COUNTER_MAX)) < 2)
-        r = -EIO;
+        r = errno > 0 ? -errno : -EIO;
     else if (rename(next, path) < 0)
         r = -errno;
     if (r < 0)

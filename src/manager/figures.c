@@ -60,6 +60,20 @@ static void add_counters(Worker *w, const BoardSlot *slot)
     add_list(w, w->counted.latency, slot->latency, m->latency, BOARD_LATENCY_BUCKETS);
 }
 
+/* A cache of the worker's own, which counts from 0 again when it begins anew. */
+static void add_opcache(Worker *w, const BoardOpcache *now)
+{
+    BoardOpcache *counted = &w->counted.opcache, *sum = &w->generation->opcache;
+
+    if (now->seen_usec == 0)
+        return;
+    if (now->hits < counted->hits || now->misses < counted->misses)
+        counted->hits = counted->misses = 0;
+    sum->hits += take_growth(w->manager, &counted->hits, now->hits, COUNT_PLAUSIBLE);
+    sum->misses += take_growth(w->manager, &counted->misses, now->misses, COUNT_PLAUSIBLE);
+    sum->restarts += take_growth(w->manager, &counted->restarts, now->restarts, COUNT_PLAUSIBLE);
+}
+
 void worker_read_slot(Worker *w, uint64_t now_usec, BoardSlot *ret)
 {
     Manager *m = w->manager;
@@ -70,6 +84,8 @@ void worker_read_slot(Worker *w, uint64_t now_usec, BoardSlot *ret)
         m->absurd_messages++;
     }
     add_counters(w, ret);
+    if (w->generation->config->sandbox_opcache_private)
+        add_opcache(w, &ret->opcache);
     if (ret->requests > 0)
         m->last_active_usec = MAX(m->last_active_usec, ret->last_active_usec);
 }

@@ -38,6 +38,7 @@ Generation *generation_free(Generation *g)
     output_close(&g->out);
     output_close(&g->err);
     chroot_done(&g->changer);
+    denied_close(g);
     fd_close(g->link_fd);
     pool_setup_unref(g->setup);
     free(g);
@@ -177,7 +178,8 @@ static void generation_order_first(Generation *g)
     g->state = GENERATION_FORKING;
     g->n_first = wanted;
     if (wanted > 0 && workers_order(g, wanted) < wanted)
-        snprintf(g->reason, sizeof(g->reason), "its first %u workers could not be ordered", wanted);
+        snprintf(g->reason, sizeof(g->reason), "its first %u workers could not be ordered: %s",
+                 wanted, g->order_error < 0 ? strerror(-g->order_error) : "its template is gone");
     settle_later(m);
 }
 
@@ -209,9 +211,11 @@ static void generation_on_ready(Generation *g, const LinkMessage *message)
     const char *words = strchrnul(message->text, '\n');
     int r;
 
+    denied_take(g);
     snprintf(g->version, sizeof(g->version), "%.*s",
              (int)MIN((size_t)(words - message->text), sizeof(g->version) - 1), message->text);
     g->n_unloaded = message->count;
+    g->moot = message->flags & BOARD_MOOT_OF_GENERATION;
     /* The first start warns and goes on, as PHP-FPM does; what serves is not replaced by less. */
     if (current && g->manager->coming == g && g->n_unloaded > current->n_unloaded) {
         snprintf(g->reason, sizeof(g->reason), "PHP could not load all extensions: %.900s",
@@ -295,6 +299,7 @@ int generation_start(Manager *m, PoolSetup *setup, Generation **ret)
         .config = setup->config,
         .link_fd = -1,
         .changer = {.fd = -1},
+        .denied = {.line_fd = -1, .listener_fd = -1},
         .out = {.fd = -1},
         .err = {.fd = -1},
         .started_usec = clock_monotonic_usec(),
@@ -303,6 +308,8 @@ int generation_start(Manager *m, PoolSetup *setup, Generation **ret)
     r = spawn_template(g);
     if (r == 0)
         r = sd_event_add_io(m->event, &g->link_source, g->link_fd, EPOLLIN, on_template_message, g);
+    if (r >= 0)
+        r = denied_start(g);
     if (r < 0) {
         if (g->template_pid > 0)
             kill(g->template_pid, SIGKILL);
@@ -324,6 +331,9 @@ int generation_adopt(Generation *g)
     while (*end)
         end = &(*end)->next;
     *end = g;
+    r = denied_start(g);
+    if (r < 0)
+        return r;
     if (g->link_fd < 0) {
         if (g->template_pid > 0)
             set_timeout(g, LEAVE_LIMIT_USEC, on_leave_timeout);

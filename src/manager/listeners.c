@@ -177,6 +177,8 @@ int listeners_set_up(Listeners *l)
         return -errno;
     /* Absent module or a filter without AF_NETLINK: the length of the queue is guessed then. */
     l->diag_fd = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_SOCK_DIAG);
+    for (size_t i = 0; i < l->n; i++)
+        l->items[i].backlog = listener_backlog(l, &l->items[i]);
     return 0;
 }
 
@@ -307,6 +309,42 @@ int listener_backlog(const Listeners *l, const Listener *item)
     unsigned queued, limit;
 
     return listener_numbers(l, item, &queued, &limit) < 0 ? -1 : (int)MIN(limit, (unsigned)INT_MAX);
+}
+
+static bool still_listens(const Listener *item)
+{
+    int on = 1;
+    socklen_t size = sizeof(on);
+
+    return getsockopt(item->fd, SOL_SOCKET, SO_ACCEPTCONN, &on, &size) < 0 || on;
+}
+
+unsigned listeners_mend(Listeners *l)
+{
+    unsigned n = 0;
+
+    for (size_t i = 0; i < l->n; i++) {
+        Listener *item = &l->items[i];
+        bool listens = still_listens(item);
+        int backlog = listens ? listener_backlog(l, item) : 0;
+
+        if (item->backlog < 0 || backlog < 0 || backlog == item->backlog)
+            continue;
+        /* Its port is still ours: bind(2) outlives that. More is systemd's doing. */
+        if (backlog > item->backlog) {
+            item->backlog = backlog;
+            continue;
+        }
+        if (listen(item->fd, item->backlog) < 0) {
+            log_error("%s listens no more, and cannot: %s", item->text, strerror(errno));
+            continue;
+        }
+        log_warning("%s %s, which only a process that has it can do, as workers have: it is as "
+                    "before again",
+                    item->text, listens ? "had a shorter queue" : "listened no more");
+        n++;
+    }
+    return n;
 }
 
 unsigned listeners_queued(const Listeners *l, unsigned guess)

@@ -25,6 +25,7 @@ typedef struct Listener {
     char *unlink; /* path that we made and remove at the end; NULL: not ours */
     bool is_unix;
     uint64_t inode; /* of the socket, not of its file */
+    int backlog;    /* how many connections it may keep waiting; -1: not known */
 } Listener;
 
 typedef struct Listeners {
@@ -57,6 +58,13 @@ int listeners_set_up(Listeners *l);
 bool listeners_have_status(const Listeners *l);
 
 void listeners_done(Listeners *l);
+
+/**
+ * A worker that was taken over can shorten the queue of a socket that it shares with all
+ * (listen(2)), and have a TCP socket listen no more (connect(2) with AF_UNSPEC): undoes both
+ * (logged). How many were mended.
+ */
+unsigned listeners_mend(Listeners *l);
 
 /**
  * Watches the listeners of requests for connections that find no idle worker: EPOLLEXCLUSIVE wakes

@@ -2,6 +2,7 @@
 
 #include "base/buffer.h"
 #include "base/clock.h"
+#include "base/exit_status.h"
 #include "base/fd.h"
 #include "base/parse.h"
 #include "manager/spawn.h"
@@ -220,27 +221,37 @@ static int take_answer(const Buffer *b, ConfigIssues *issues, PoolIds *ids)
     return r < 0 ? r : -EBADMSG;
 }
 
-int lookup_ids(const PoolConfig *c, bool privileged, ConfigIssues *issues, PoolIds *ret)
+/* *ret_step: what of the child's confinement failed, or NULL. */
+static int ask(const Question *question, ConfigIssues *issues, PoolIds *ids, const char **ret_step)
 {
-    Question question = {c, privileged};
-    _cleanup_(pool_ids_done) PoolIds ids = {0};
     _cleanup_buffer_ Buffer b = {0};
     _cleanup_fd_ int fd = -1;
-    pid_t pid = spawn_child(answer, &question, &fd);
-    int r;
+    pid_t pid = spawn_child(answer, (void *)(uintptr_t)question, &fd);
+    int r, status = 0;
 
     if (pid < 0)
         return pid;
     r = read_answer(fd, &b);
     if (r < 0)
         kill(pid, SIGKILL);
-    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
         ;
-    if (r == 0)
-        r = take_answer(&b, issues, &ids);
+    if (r == 0 && WIFEXITED(status) && WEXITSTATUS(status) >= EXIT_STATUS_FDS)
+        *ret_step = exit_status_to_string(WEXITSTATUS(status));
+    return r < 0 ? r : take_answer(&b, issues, ids);
+}
+
+int lookup_ids(const PoolConfig *c, bool privileged, ConfigIssues *issues, PoolIds *ret)
+{
+    const Question question = {c, privileged};
+    _cleanup_(pool_ids_done) PoolIds ids = {0};
+    const char *step = NULL;
+    int r = ask(&question, issues, &ids, &step);
+
     if (r < 0 && r != -EINVAL)
         config_issues_add_at(issues, CONFIG_ERROR, c, "user",
-                             "the user database cannot be asked: %s", strerror(-r));
+                             "the user database cannot be asked: %s%s",
+                             step ? "its process failed at step " : "", step ?: strerror(-r));
     if (r < 0)
         return r;
     *ret = ids;

@@ -152,8 +152,11 @@ static int run_sweep(void)
 {
     const char *result = getenv("SERVICE_RESULT");
     pid_t pids[ORPHANS_MAX];
+    _cleanup_free_ char *folder = cgroup_folder();
     size_t n;
 
+    if (folder)
+        worker_cgroups_release(folder);
     if (!result || strcmp(result, "timeout") != 0)
         return EXIT_STATUS_OK;
     n = cgroup_list(pids, ARRAY_SIZE(pids));

@@ -5,6 +5,7 @@
 #include "base/fd.h"
 #include "log/log.h"
 #include "manager/logfile.h"
+#include "manager/replaced.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -144,6 +145,7 @@ Manager *manager_free(Manager *m)
     porter_done(m);
     limits_done(m);
     recover_done(m);
+    m->replaced = replaced_free(m->replaced);
     reexec_done(m);
     leaving_done(m);
     stop_done(m);

@@ -13,6 +13,7 @@
 #include "conf/verify.h"
 #include "link/message.h"
 #include "manager/chroot.h"
+#include "manager/denied.h"
 #include "manager/listeners.h"
 #include "manager/notify.h"
 #include "manager/orphans.h"
@@ -84,13 +85,17 @@ struct Generation {
     sd_event_source *link_source;
     sd_event_source *timeout_source;
     Output out, err;
+    Denied denied;
     uint64_t started_usec;
+    BoardOpcache opcache; /* hits, misses, restarts of all workers so far, where each has a cache */
     unsigned n_workers;
+    int order_error;             /* -errno: why not all that were ordered last could be */
     unsigned n_first, n_refills; /* workers to begin with, how often some were missing */
     unsigned n_heard;            /* messages of its template that nobody asked for */
     unsigned n_traces;           /* call stacks that its template has not answered yet */
     bool trace_failure_told;
     unsigned n_unloaded; /* extensions that could not be loaded */
+    unsigned moot;       /* BoardMoot: what its template and its workers reported */
     char version[64];
     char reason[LINK_TEXT_SIZE]; /* why it cannot serve; "" while it can */
 };
@@ -124,6 +129,7 @@ struct Worker {
     uint64_t cpu_permille;
     sd_event_source *end_source; /* its time to leave runs */
     bool ended;                  /* by us, on purpose */
+    bool ran_out;                /* of the memory of its cgroup, known once it has ended */
 };
 
 typedef struct ManagerOptions {
@@ -141,7 +147,7 @@ struct Manager {
     ManagerState state;
     sd_event *event;
     Privileges privileges;
-    unsigned moot; /* BoardMoot: of ours and what workers reported */
+    unsigned moot; /* BoardMoot: of ours; more of a generation */
     Listeners listeners;
     Notifier notifier;
     uint64_t nofile_soft; /* the limit that we were started with, for runtimes */
@@ -163,6 +169,7 @@ struct Manager {
     /* how the queue was at the last look, to see whether it moves */
     bool queue_was_waiting;
     uint64_t queue_requests, queue_seen_usec;
+    uint64_t missing_told_usec; /* that workers could not be ordered */
 
     Orphans orphans;
     Porter porter;
@@ -223,6 +230,7 @@ struct Manager {
 
     uint64_t logfiles_looked_usec; /* of manager/logfile.c */
     struct Traces *traces;         /* of manager/trace.c; NULL: none yet */
+    struct Replaced *replaced;     /* of manager/replaced.c; NULL: nothing is watched */
     uint32_t last_trace;           /* number of the last order to a template */
     int history_fd;                /* of status/history.h, for the porter, -1: none */
     int history_read_fd;           /* the same for those who show a status page */
@@ -311,3 +319,4 @@ int reap_start(Manager *m);
 #include "manager/stop.h"
 #include "manager/time_limits.h"
 #include "manager/worker.h"
+#include "manager/worker_cgroup.h"

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/exit_status.h"
 #include "log/log.h"
+#include "syscall/numbers.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -38,6 +39,7 @@ static const char *leaving_reason(unsigned leaving)
         [LINK_LEAVING_REQUESTS] = ", having served pm.max_requests",
         [LINK_LEAVING_MEMORY] = ", since it had more memory than pm.max_memory",
         [LINK_LEAVING_LANGUAGE] = ", since its language could not go on",
+        [LINK_LEAVING_FILES] = ", since it had no descriptor left",
     };
 
     return leaving < ARRAY_SIZE(reasons) && reasons[leaving] ? reasons[leaving] : "";
@@ -65,7 +67,30 @@ static void describe_signal(LogRecord *r, int number, bool dumped, char *how, si
     log_record_field(r, "SIGNAL_NAME", "SIG%s", signal_name(number));
 }
 
-static void describe_request(LogRecord *r, const BoardSlot *slot)
+/* The kernel has ended it, with all that it had started. */
+static void describe_full(LogRecord *r, const Worker *w, char *how, size_t size)
+{
+    uint64_t bytes = w->generation->config->pm_worker_memory_max_bytes;
+
+    snprintf(how, size, "was ended since its memory was full (pm.worker_memory_max, %llu bytes)",
+             (unsigned long long)bytes);
+    log_record_field(r, "MEMORY_MAX", "%llu", (unsigned long long)bytes);
+}
+
+/* The name is in src/syscall/, for the machine that we run on. */
+static void describe_call(LogRecord *r, uint32_t number, char *how, size_t size)
+{
+    const char *name = syscall_to_name(number);
+    char text[32];
+
+    snprintf(text, sizeof(text), "number %u", number);
+    snprintf(how, size, "was ended for the forbidden system call %s", name ? name : text);
+    log_record_field(r, "SYSCALL", "%u", number);
+    if (name)
+        log_record_field(r, "SYSCALL_NAME", "%s", name);
+}
+
+void worker_describe_request(LogRecord *r, const BoardSlot *slot)
 {
     if (slot->script[0])
         log_record_field(r, "SCRIPT", "%s", slot->script);
@@ -105,6 +130,8 @@ void worker_obituary(Worker *w, int code, int status, const BoardSlot *slot, boo
                 slot->state == WORKER_STATE_READING;
     /* What was ended on purpose is no crash, but a request did not get its answer. */
     bool matters = crashed || (code == CLD_EXITED && status == EXIT_STATUS_ENDED);
+    /* Its own word, but it is dead of that signal anyway. */
+    bool filtered = code != CLD_EXITED && status == SIGSYS && slot->fatal_call > 0;
     char how[128], trace[BOARD_TRACE_SIZE], frames[512];
     LogRecord r;
 
@@ -113,7 +140,8 @@ void worker_obituary(Worker *w, int code, int status, const BoardSlot *slot, boo
         unborn_obituary(w);
         return;
     }
-    log_record_begin(&r, matters ? LOG_WARNING : LOG_DEBUG, LOG_MESSAGE_WORKER_EXITED);
+    log_record_begin(&r, matters ? LOG_WARNING : LOG_DEBUG,
+                     filtered ? LOG_MESSAGE_WORKER_FILTERED : LOG_MESSAGE_WORKER_EXITED);
     log_record_field(&r, "WORKER_PID", "%d", (int)w->pid);
     log_record_field(&r, "WORKER_SLOT", "%u", w->slot_number);
     log_record_field(&r, "GENERATION", "%u", w->generation->number);
@@ -123,7 +151,11 @@ void worker_obituary(Worker *w, int code, int status, const BoardSlot *slot, boo
         describe_exit(&r, w, status, how, sizeof(how));
     else
         describe_signal(&r, status, code == CLD_DUMPED, how, sizeof(how));
-    describe_request(&r, slot);
+    if (w->ran_out && code != CLD_EXITED && status == SIGKILL)
+        describe_full(&r, w, how, sizeof(how));
+    if (filtered)
+        describe_call(&r, slot->fatal_call - 1, how, sizeof(how));
+    worker_describe_request(&r, slot);
     board_read_trace(w->slot, trace);
     if (trace[0])
         log_record_field(&r, "PHP_BACKTRACE", "%s", trace);

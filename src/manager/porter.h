@@ -28,7 +28,7 @@ typedef struct Porter {
     Output out, err;
     sd_event_source *park_source; /* somebody parks, and no porter runs */
     sd_event_source *link_source;
-    sd_event_source *time_source; /* the end of a pause, or of its time to leave */
+    sd_event_source *time_source;    /* the end of a pause, or of its time to leave */
     sd_event_source *stopped_source; /* a signal has stopped it: when it is let go on */
     bool ready;
     bool left;                               /* told to leave: no other is started */

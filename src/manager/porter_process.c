@@ -56,6 +56,7 @@ uint64_t porter_identity(const Manager *m, const PoolSetup *s)
         mix(&hash, &c->allowed_clients[i].n_bits, sizeof(c->allowed_clients[i].n_bits));
     }
     mix(&hash, &c->log_level, sizeof(c->log_level));
+    mix(&hash, &c->first_byte_timeout_usec, sizeof(c->first_byte_timeout_usec));
     if (listeners_have_status(&m->listeners)) {
         mix_text(&hash, c->status_path);
         mix_text(&hash, c->ping_path);

@@ -4,10 +4,17 @@
 #include "log/log.h"
 
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 
 /* A worker's word is enough for a new generation, but not for one after the other. */
 #define RENEW_DISTANCE_USEC (10 * USEC_PER_SEC)
+
+/* Whoever replaces one file may replace others. */
+#define REPLACED_CALM_USEC (300 * USEC_PER_MSEC)
+
+/* When the process of another one cannot be had. */
+#define REPLACE_RETRY_USEC (5 * USEC_PER_SEC)
 
 /* A pause of this length is worth a record. */
 #define PAUSE_TOLD_USEC (1 * USEC_PER_SEC)
@@ -59,6 +66,22 @@ static void tell_replacing(Manager *m)
                         g->number);
         return;
     }
+    if (m->attempts->replace_why == LOG_MESSAGE_PATH_REPLACED) {
+        r.priority = LOG_NOTICE;
+        log_record_send(&r,
+                        "A path that the sandbox allows was replaced or has appeared (%s): a new "
+                        "generation begins, in place of generation %u",
+                        m->attempts->replace_name, g->number);
+        return;
+    }
+    if (m->attempts->replace_why == LOG_MESSAGE_GENERATION_RETIRED) {
+        r.priority = LOG_NOTICE;
+        log_record_send(&r,
+                        "A worker has died by a signal (sandbox.retire_on_crash): a new generation "
+                        "begins, in place of generation %u",
+                        g->number);
+        return;
+    }
     log_record_field(&r, "THRESHOLD", "%u", g->config->emergency_restart_threshold);
     log_record_field(&r, "INTERVAL_USEC", "%llu",
                      (unsigned long long)g->config->emergency_restart_interval_usec);
@@ -71,14 +94,17 @@ static void tell_replacing(Manager *m)
 }
 
 /* The file does not count: what runs is known to be good, but for its memory. */
-static void begin_generation(Manager *m)
+static bool begin_generation(Manager *m)
 {
     int r = generation_start(m, m->current->setup, &m->coming);
+    char reason[128];
 
-    if (r < 0) {
-        log_error("Another template cannot be started, trying again: %s", strerror(-r));
-        settle_later(m);
-    }
+    if (r >= 0)
+        return true;
+    snprintf(reason, sizeof(reason), "the runtime %s cannot be started: %s",
+             m->current->config->runtime, strerror(-r));
+    reload_not_replaced(m, reason);
+    return false;
 }
 
 static void replace_generation(Manager *m, uint64_t now_usec)
@@ -89,13 +115,16 @@ static void replace_generation(Manager *m, uint64_t now_usec)
         look_at(m, a->replace_after_usec);
         return;
     }
+    if (!begin_generation(m)) {
+        a->replace_after_usec = now_usec + REPLACE_RETRY_USEC;
+        return;
+    }
     tell_replacing(m);
     if (a->replace_why == LOG_MESSAGE_EMERGENCY_RESTART)
         m->emergency_restarts++;
     else
         a->renewed_usec = now_usec;
     a->replace_number = 0;
-    begin_generation(m);
 }
 
 static void replace_template(Manager *m, uint64_t now_usec)
@@ -128,6 +157,25 @@ void recover_template(Manager *m)
         replace_generation(m, now_usec);
 }
 
+void recover_on_replaced(Manager *m, const char *name)
+{
+    Attempts *a = m->attempts;
+    uint64_t now_usec = clock_monotonic_usec();
+    unsigned number;
+
+    /* One that is on its way may have looked before. */
+    number = m->coming ? m->coming->number : m->current ? m->current->number : 0;
+    if (number == 0 || a->replace_number == number)
+        return;
+    a->replace_number = number;
+    a->replace_why = LOG_MESSAGE_PATH_REPLACED;
+    a->replace_after_usec = now_usec + REPLACED_CALM_USEC;
+    if (a->renewed_usec > 0)
+        a->replace_after_usec = MAX(a->replace_after_usec, a->renewed_usec + RENEW_DISTANCE_USEC);
+    snprintf(a->replace_name, sizeof(a->replace_name), "%s", name);
+    settle_later(m);
+}
+
 void recover_on_renew(Worker *w)
 {
     Manager *m = w->manager;
@@ -139,6 +187,20 @@ void recover_on_renew(Worker *w)
     a->replace_number = m->current->number;
     a->replace_why = LOG_MESSAGE_CACHE_RENEWED;
     a->replace_after_usec = a->renewed_usec > 0 ? a->renewed_usec + RENEW_DISTANCE_USEC : now_usec;
+    settle_later(m);
+}
+
+/* Whoever took the worker over may have changed what it shares with its siblings. */
+static void on_harm(Manager *m, uint64_t now_usec)
+{
+    Attempts *a = m->attempts;
+
+    if (a->replace_number == m->current->number && a->replace_after_usec <= now_usec)
+        return;
+    a->replace_number = m->current->number;
+    a->replace_why = LOG_MESSAGE_GENERATION_RETIRED;
+    a->replace_after_usec =
+        a->renewed_usec > 0 ? MAX(now_usec, a->renewed_usec + RENEW_DISTANCE_USEC) : now_usec;
     settle_later(m);
 }
 
@@ -209,6 +271,9 @@ void recover_on_worker_exit(Worker *w, int code, int status, bool crashed, bool 
         return;
     if (fault)
         on_fault(m, &limits, now_usec);
+    if (w->generation->config->sandbox_retire_on_crash &&
+        (code == CLD_KILLED || code == CLD_DUMPED) && !w->ran_out)
+        on_harm(m, now_usec);
     if (!was_registered || w->counted.requests == 0)
         on_unborn(m, &limits, now_usec);
     else if (!fault)

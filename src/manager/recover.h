@@ -14,6 +14,10 @@ void recover_on_worker_exit(Worker *w, int code, int status, bool crashed, bool 
 /** A worker wants its generation to be replaced: its opcode cache is to begin anew. */
 void recover_on_renew(Worker *w);
 
+/** A path that the sandbox of the current generation allows is another file now, or is there at
+ * last: a new generation follows, after some calm. name: for people. */
+void recover_on_replaced(Manager *m, const char *name);
+
 /** No worker may be ordered before this time. */
 uint64_t recover_fork_after_usec(const Manager *m);
 

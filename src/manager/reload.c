@@ -51,8 +51,12 @@ void reload_begin(Manager *m)
     /* Our own sockets are what the file said. */
     if (r == 0 && !m->options.foreground)
         mismatch_report(m, setup->config);
-    if (r == 0)
+    if (r == 0) {
         r = generation_start(m, setup, &m->coming);
+        if (r < 0 && asprintf(&reason, "the runtime %s cannot be started: %s",
+                              setup->config->runtime, strerror(-r)) < 0)
+            reason = NULL;
+    }
     if (r < 0)
         manager_event_because(m, POOL_EVENT_FAILED, reason ? reason : strerror(-r));
 }
@@ -71,12 +75,30 @@ static void log_ready(Manager *m, const Generation *g, bool first)
                     g->setup->limits.max_children);
 }
 
-static void log_moot(const Manager *m)
+/* What is weaker than it was, or than it was asked for at the start. */
+static void log_moot(unsigned bits)
 {
-    if (m->moot & BOARD_MOOT_LANDLOCK)
-        log_text(
-            LOG_NOTICE, LOG_MESSAGE_SANDBOX_REDUCED,
-            "The kernel has no Landlock: workers are kept from each other by not being dumpable");
+    static const struct {
+        unsigned bit;
+        int priority;
+        const char *text;
+    } rows[] = {
+        {BOARD_MOOT_LANDLOCK, LOG_NOTICE,
+         "The kernel has no Landlock: workers are kept from each other by not being dumpable"},
+        {BOARD_MOOT_PATHS, LOG_WARNING,
+         "The kernel has no Landlock: sandbox.read, sandbox.write and sandbox.exec_paths restrict "
+         "nothing, as sandbox.landlock = if-available allows"},
+        {BOARD_MOOT_TCP, LOG_WARNING,
+         "The kernel's Landlock is too old for ports (Linux 6.7): sandbox.tcp_connect restricts "
+         "nothing, as sandbox.landlock = if-available allows"},
+        {BOARD_MOOT_SCOPES, LOG_INFO,
+         "The kernel's Landlock is too old for scopes (Linux 6.12): workers can signal each other "
+         "and reach abstract sockets of other services"},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+        if (bits & rows[i].bit)
+            log_text(rows[i].priority, LOG_MESSAGE_SANDBOX_REDUCED, "%s", rows[i].text);
 }
 
 static void reply_reloaded(Manager *m)
@@ -102,8 +124,7 @@ void reload_take_over(Manager *m)
     snprintf(m->note, sizeof(m->note), "%s%s", m->mismatch_note, m->mismatch_note[0] ? "; " : "");
     log_set_max_priority(g->config->log_level);
     log_ready(m, g, first);
-    if (first)
-        log_moot(m);
+    log_moot(g->moot & ~(old ? old->moot : 0));
     if (old)
         generation_leave(old, true);
     porter_renew(m);

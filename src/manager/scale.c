@@ -4,6 +4,10 @@
 #include "log/log.h"
 
 #include <errno.h>
+#include <string.h>
+
+/* Between two records that workers are missing. */
+#define MISSING_DISTANCE_USEC (60 * USEC_PER_SEC)
 
 /* READING is no work: a worker that holds half a head takes other connections meanwhile. */
 static bool is_active(const BoardSlot *slot)
@@ -92,6 +96,22 @@ static void note_limit(Manager *m, bool at_limit, const PolicySample *s)
     m->limit_episode = at_limit;
 }
 
+/* What is short stays so for a while, and is looked at each second. */
+static void note_missing(Manager *m, uint64_t now_usec)
+{
+    const Generation *g = m->current;
+    LogRecord r;
+
+    if (m->missing_told_usec > 0 && now_usec - m->missing_told_usec < MISSING_DISTANCE_USEC)
+        return;
+    m->missing_told_usec = now_usec;
+    log_record_begin(&r, LOG_ERR, LOG_MESSAGE_WORKERS_MISSING);
+    log_record_field(&r, "GENERATION", "%u", g->number);
+    log_record_send(&r, "More workers cannot be started: %s; %u of generation %u go on",
+                    g->order_error < 0 ? strerror(-g->order_error) : "their template is gone",
+                    g->n_workers, g->number);
+}
+
 static int on_scale_time(sd_event_source *source, uint64_t usec, void *userdata)
 {
     Manager *m = userdata;
@@ -140,6 +160,7 @@ void scale(Manager *m)
         else if (now_usec < recover_fork_after_usec(m))
             d.look_again_usec = recover_fork_after_usec(m);
         else if (workers_order(m->current, d.spawn) < d.spawn) {
+            note_missing(m, now_usec);
             m->respawn_after_usec = now_usec + USEC_PER_SEC;
             d.look_again_usec = m->respawn_after_usec;
         }

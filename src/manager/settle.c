@@ -1,4 +1,5 @@
 #include "manager/manager.h"
+#include "manager/replaced.h"
 
 #include "base/clock.h"
 
@@ -66,6 +67,7 @@ static int on_settle(sd_event_source *source, void *userdata)
     if (m->state == MANAGER_STOPPING || m->state == MANAGER_GONE)
         return 0;
     settle_next(m);
+    replaced_look(m);
     porter_look(m);
     now_usec = clock_monotonic_usec();
     limits_look(m, now_usec);

@@ -29,17 +29,23 @@ static uint32_t first_queue_limit(const Manager *m)
 }
 
 /* What confines the workers, as words. */
-static void describe_sandbox(const Manager *m, const Generation *g, char *text, size_t size)
+static void describe_sandbox(unsigned moot, const Generation *g, char *text, size_t size)
 {
-    int abi = m->moot & BOARD_MOOT_LANDLOCK ? 0 : landlock_find_abi();
+    const PoolConfig *c = g ? g->config : NULL;
+    int abi = moot & BOARD_MOOT_LANDLOCK ? 0 : landlock_find_abi();
+    bool has_paths =
+        c && (c->sandbox_read.n > 0 || c->sandbox_write.n > 0 || c->sandbox_exec_paths.n > 0);
     char landlock[32] = "";
 
     if (abi > 0)
         snprintf(landlock, sizeof(landlock), " landlock-%d", abi);
-    snprintf(text, size, "no-new-privs capabilities%s%s seccomp%s%s%s",
-             m->moot & BOARD_MOOT_BOUNDING_SET ? "" : " bounding-set",
-             m->moot & BOARD_MOOT_SECUREBITS ? "" : " securebits", landlock,
-             g && g->setup->ids.keep ? "" : " user", g && g->config->chroot ? " chroot" : "");
+    snprintf(text, size, "no-new-privs capabilities%s%s%s%s%s%s%s%s",
+             moot & BOARD_MOOT_BOUNDING_SET ? "" : " bounding-set",
+             moot & BOARD_MOOT_SECUREBITS ? "" : " securebits",
+             moot & BOARD_MOOT_SECCOMP ? "" : " seccomp", landlock,
+             has_paths && !(moot & BOARD_MOOT_PATHS) ? " paths" : "",
+             c && c->sandbox_tcp_connect.n > 0 && !(moot & BOARD_MOOT_TCP) ? " tcp-connect" : "",
+             g && g->setup->ids.keep ? "" : " user", c && c->chroot ? " chroot" : "");
 }
 
 static void snapshot_limits(const Generation *g, StatusPool *p)
@@ -100,7 +106,7 @@ static void snapshot_pool(Manager *m, StatusPool *p)
         .starting = c.starting,
         .draining = c.draining,
         .active_max = m->active_max,
-        .moot = m->moot,
+        .moot = m->moot | (g ? g->moot : 0),
         .queued = queued,
         .queue_wait_usec = wait_usec,
         .queued_max = m->queued_max,
@@ -129,7 +135,7 @@ static void snapshot_pool(Manager *m, StatusPool *p)
     snapshot_sums(m, p);
     if (g)
         snapshot_limits(g, p);
-    describe_sandbox(m, g, p->sandbox, sizeof(p->sandbox));
+    describe_sandbox(p->moot, g, p->sandbox, sizeof(p->sandbox));
     COPY(p->request_user, g ? g->setup->ids.user_name : NULL);
     COPY(p->name, m->options.pool);
     COPY(p->runtime, g ? g->config->runtime : NULL);
@@ -159,14 +165,35 @@ static void snapshot_worker(Worker *w, uint64_t now_usec, StatusWorker *ret)
         ret->request_age_usec = now_usec - MIN(board->request_started_usec, now_usec);
 }
 
-/* Of the present generation's cache whoever has seen it last knows most. */
+static void add_cache(BoardOpcache *sum, const BoardOpcache *o)
+{
+    sum->seen_usec = MAX(sum->seen_usec, o->seen_usec);
+    sum->used_bytes += o->used_bytes;
+    sum->free_bytes += o->free_bytes;
+    sum->wasted_bytes += o->wasted_bytes;
+    sum->strings_used_bytes += o->strings_used_bytes;
+    sum->strings_free_bytes += o->strings_free_bytes;
+    sum->scripts += o->scripts;
+    sum->keys += o->keys;
+    sum->keys_max += o->keys_max;
+}
+
+/* Of the present generation's cache whoever has seen it last knows most; where each worker has one
+ * of its own the pool has the sum. */
 static void take_worker(const Manager *m, const Worker *w, const StatusWorker *worker,
                         StatusPool *p)
 {
     const BoardOpcache *o = &worker->board.opcache;
 
     p->resident_bytes += worker->board.resident_bytes;
-    if (w->generation == m->current && o->seen_usec > p->opcache.seen_usec)
+    if (w->generation != m->current)
+        return;
+    if (w->generation->config->sandbox_opcache_private) {
+        add_cache(&p->opcache, o);
+        p->opcache.hits = w->generation->opcache.hits;
+        p->opcache.misses = w->generation->opcache.misses;
+        p->opcache.restarts = w->generation->opcache.restarts;
+    } else if (o->seen_usec > p->opcache.seen_usec)
         p->opcache = *o;
 }
 

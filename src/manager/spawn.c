@@ -177,10 +177,11 @@ static pid_t clone_template(Generation *g, Heritage *h)
     return chroot_wait_template(&g->changer);
 }
 
-static pid_t fork_template(Generation *g, int spec_fd, int link_peer, int log_fd, int out, int err)
+static pid_t fork_template(Generation *g, int spec_fd, int link_peer, int log_fd, int report_peer,
+                           int out, int err)
 {
     const Manager *m = g->manager;
-    int fds[6 + LISTENERS_MAX];
+    int fds[7 + LISTENERS_MAX];
     Heritage h = {
         .out = out,
         .err = err,
@@ -198,6 +199,8 @@ static pid_t fork_template(Generation *g, int spec_fd, int link_peer, int log_fd
     fds[h.n_fds++] = log_fd;
     if (logfiles_access_fd(g->setup) >= 0)
         fds[h.n_fds++] = logfiles_access_fd(g->setup);
+    if (report_peer >= 0)
+        fds[h.n_fds++] = report_peer;
     for (size_t i = 0; i < m->listeners.n; i++)
         if (m->listeners.items[i].kind == LISTENER_REQUESTS)
             fds[h.n_fds++] = m->listeners.items[i].fd;
@@ -215,18 +218,24 @@ static pid_t fork_template(Generation *g, int spec_fd, int link_peer, int log_fd
 int spawn_template(Generation *g)
 {
     Manager *m = g->manager;
-    const char *names[6 + LISTENERS_MAX];
-    _cleanup_fd_ int spec_fd = -1, link_peer = -1, log_fd = -1, out = -1, err = -1;
+    const char *names[7 + LISTENERS_MAX];
+    _cleanup_fd_ int spec_fd = -1, link_peer = -1, report_peer = -1, log_fd = -1, out = -1,
+                     err = -1;
     size_t n = 0;
     int pair[2], r;
     pid_t pid;
 
+    r = denied_open(g, &report_peer);
+    if (r < 0)
+        return r;
     names[n++] = "link";
     names[n++] = "handover";
     names[n++] = "park";
     names[n++] = log_journal_fd() >= 0 ? "journal" : "log";
     if (logfiles_access_fd(g->setup) >= 0)
         names[n++] = "access";
+    if (report_peer >= 0)
+        names[n++] = "report";
     for (size_t i = 0; i < m->listeners.n; i++)
         if (m->listeners.items[i].kind == LISTENER_REQUESTS)
             names[n++] = "listen";
@@ -234,11 +243,11 @@ int spawn_template(Generation *g)
 
     r = make_spec(g, names);
     if (r < 0)
-        goto fail;
+        return r;
     spec_fd = r;
     r = link_pair(pair);
     if (r < 0)
-        goto fail;
+        return r;
     g->link_fd = pair[0];
     link_peer = pair[1];
     r = output_open(&g->out, m->event, "stdout", LOG_MESSAGE_TEMPLATE_OUTPUT, LOG_INFO, g->number,
@@ -247,25 +256,17 @@ int spawn_template(Generation *g)
         r = output_open(&g->err, m->event, "stderr", LOG_MESSAGE_TEMPLATE_OUTPUT, LOG_NOTICE,
                         g->number, &err);
     if (r < 0)
-        goto fail;
+        return r;
     /* A journal socket of its own: whoever holds ours could connect it elsewhere. Or our stderr,
      * not the captured one: what the runtime logs is no output of it. */
     log_fd = log_journal_fd() >= 0 ? log_open_journal() : fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
-    if (log_fd < 0) {
-        r = -errno;
-        goto fail;
-    }
-    pid = fork_template(g, spec_fd, link_peer, log_fd, out, err);
-    if (pid < 0) {
-        r = pid;
-        goto fail;
-    }
+    if (log_fd < 0)
+        return -errno;
+    pid = fork_template(g, spec_fd, link_peer, log_fd, report_peer, out, err);
+    if (pid < 0)
+        return pid;
     g->template_pid = g->out.pid = g->err.pid = pid;
     return 0;
-
-fail:
-    log_error("Cannot start the runtime %s: %s", g->config->runtime, strerror(-r));
-    return r;
 }
 
 void spawn_porter_path(const Manager *m, char *path, size_t size)
@@ -285,6 +286,7 @@ static int make_porter_spec(const Manager *m, const PoolConfig *c, const char *c
                              .status_path = c->status_path,
                              .ping_path = c->ping_path,
                              .ping_response = c->ping_response,
+                             .first_byte_timeout_usec = c->first_byte_timeout_usec,
                              .allowed_clients = c->allowed_clients,
                              .n_allowed_clients = c->n_allowed_clients};
     int r = spec_write(&b, &part, 0, m->moot, fd_names, no_env);

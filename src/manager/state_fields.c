@@ -36,6 +36,11 @@
 #member, FIELD_STRING, MEMBER(type, member), 1                                             \
     }
 
+#define WORDS(type, member)                                                                        \
+    {                                                                                              \
+#member, FIELD_WORDS, MEMBER(type, member), 1                                              \
+    }
+
 static const Field state_fields[] = {
     STRING(State, notify_path),
     STRING(State, version),
@@ -192,6 +197,17 @@ static const Field config_fields[] = {
     SIGNED(PoolConfig, process_priority),
     NUMBER(PoolConfig, process_dumpable),
     NUMBER(PoolConfig, catch_workers_output),
+    NUMBER(PoolConfig, first_byte_timeout_usec),
+    NUMBER(PoolConfig, pm_worker_memory_max_bytes),
+    NUMBER(PoolConfig, pm_worker_tasks_max),
+    NUMBER(PoolConfig, sandbox_retire_on_crash),
+    NUMBER(PoolConfig, sandbox_seccomp),
+    NUMBER(PoolConfig, sandbox_report),
+    NUMBER(PoolConfig, sandbox_opcache_private),
+    WORDS(PoolConfig, sandbox_read),
+    WORDS(PoolConfig, sandbox_write),
+    WORDS(PoolConfig, sandbox_exec_paths),
+    WORDS(PoolConfig, sandbox_tcp_connect),
     SIGNED(PoolConfig, log_level),
 };
 
@@ -208,8 +224,15 @@ static const Field generation_fields[] = {
     FD(Generation, link_fd),
     FD(Generation, out.fd),
     FD(Generation, err.fd),
+    FD(Generation, denied.line_fd),
+    FD(Generation, denied.listener_fd),
+    NUMBERS(Generation, denied.seen),
     NUMBER(Generation, started_usec),
+    NUMBER(Generation, opcache.hits),
+    NUMBER(Generation, opcache.misses),
+    NUMBER(Generation, opcache.restarts),
     NUMBER(Generation, n_unloaded),
+    NUMBER(Generation, moot),
     NUMBER(Generation, n_traces),
     TEXT(Generation, version),
 };
@@ -243,6 +266,9 @@ static const Field worker_fields[] = {
     NUMBER(Worker, counted.answered),
     NUMBER(Worker, counted.records_dropped),
     NUMBER(Worker, counted.latency_sum_usec),
+    NUMBER(Worker, counted.opcache.hits),
+    NUMBER(Worker, counted.opcache.misses),
+    NUMBER(Worker, counted.opcache.restarts),
     NUMBERS(Worker, counted.outcomes),
     NUMBERS(Worker, counted.latency),
     NUMBER(Worker, cpu_usec),

@@ -17,6 +17,7 @@ typedef enum FieldKind {
     FIELD_GROUPS,     /* of PoolIds */
     FIELD_CLIENTS,    /* of PoolConfig */
     FIELD_SPEC,       /* Buffer of texts that end with a NUL each: the key is repeated */
+    FIELD_WORDS,      /* WordList: the key is repeated */
     FIELD_SETUP,      /* of a generation, which has a reference: its place in the list */
     FIELD_GENERATION, /* of a worker: its number */
     FIELD_PHASE,      /* of a worker: its name */

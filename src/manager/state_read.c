@@ -124,6 +124,20 @@ static int read_clients(char *text, PoolConfig *c)
     return 0;
 }
 
+static int read_word(const char *text, WordList *list)
+{
+    char **grown = reallocarray(list->items, list->n + 1, sizeof(*grown));
+
+    if (!grown)
+        return -ENOMEM;
+    list->items = grown;
+    grown[list->n] = strdup(text);
+    if (!grown[list->n])
+        return -ENOMEM;
+    list->n++;
+    return 0;
+}
+
 static int read_setup(const State *s, const char *text, PoolSetup **ret)
 {
     uint64_t i;
@@ -184,6 +198,8 @@ static int read_value(const State *s, const Field *f, void *object, char *text)
         return read_clients(text, object);
     case FIELD_SPEC:
         return buffer_append(p, text, strlen(text) + 1);
+    case FIELD_WORDS:
+        return read_word(text, p);
     case FIELD_SETUP:
         return read_setup(s, text, p);
     case FIELD_GENERATION:

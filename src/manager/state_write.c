@@ -70,6 +70,18 @@ static int write_spec(Buffer *b, const Section *section, const Field *f, const B
     return r;
 }
 
+static int write_words(Buffer *b, const Section *section, const Field *f, const WordList *list)
+{
+    int r = 0;
+
+    for (size_t i = 0; i < list->n && r == 0; i++) {
+        r = write_key(b, section, f);
+        if (r == 0)
+            r = end_entry(b, buffer_printf(b, "%s", list->items[i]));
+    }
+    return r;
+}
+
 static int write_setup(Buffer *b, const State *s, const PoolSetup *setup)
 {
     size_t i = 0;
@@ -106,6 +118,7 @@ static int write_value(Buffer *b, const State *s, const Field *f, void *object)
     case FIELD_PHASE:
         return buffer_printf(b, "%s", worker_phase_to_string(*(WorkerPhase *)p));
     case FIELD_SPEC:
+    case FIELD_WORDS:
         break;
     }
     return 0;
@@ -128,6 +141,8 @@ static int write_object(const State *s, SectionKind kind, void *object, void *da
 
         if (f->kind == FIELD_SPEC)
             r = write_spec(b, section, f, field_of(f, object));
+        else if (f->kind == FIELD_WORDS)
+            r = write_words(b, section, f, field_of(f, object));
         else if (!is_absent(f, object)) {
             r = write_key(b, section, f);
             if (r == 0)

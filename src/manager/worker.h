@@ -4,6 +4,7 @@
  * What the manager knows and does of its workers. Part of manager/manager.h.
  */
 
+#include "log/log.h"
 #include "manager/manager.h"
 
 /* ---- worker.c ---- */
@@ -115,3 +116,6 @@ int worker_answer(Worker *w);
 
 /** The journal's record of an end, from the wait status and what the slot had to say. */
 void worker_obituary(Worker *w, int code, int status, const BoardSlot *slot, bool crashed);
+
+/** Fields of what it runs, or ran last. */
+void worker_describe_request(LogRecord *r, const BoardSlot *slot);

@@ -64,6 +64,12 @@ static void do_name(Worker *w, const WorkerNews *news)
     worker_identify_output(w);
 }
 
+static void do_admit(Worker *w, const WorkerNews *news)
+{
+    do_name(w, news);
+    worker_cgroup_enter(w);
+}
+
 /* One that does not read LEAVE closes what it holds at rest. */
 static void do_let_go(Worker *w, const WorkerNews *news)
 {
@@ -84,7 +90,7 @@ static void do_register(Worker *w, const WorkerNews *news)
 {
     Manager *m = w->manager;
 
-    m->moot |= news->message->flags & BOARD_MOOT_LANDLOCK;
+    w->generation->moot |= news->message->flags & BOARD_MOOT_OF_GENERATION;
     /* It is the latest in the listeners' lines now: the list keeps that order, and we go behind it.
      */
     worker_move_last(w);
@@ -127,6 +133,8 @@ static void do_end(Worker *w, const WorkerNews *news)
 
 static void take_last_look(Worker *w, const WorkerNews *news, bool crashed, bool was_registered)
 {
+    _cleanup_free_ char *folder =
+        worker_cgroup_is_wanted(w->generation->config) ? cgroup_folder() : NULL;
     Manager *m = w->manager;
     BoardSlot slot = {0};
 
@@ -135,11 +143,15 @@ static void take_last_look(Worker *w, const WorkerNews *news, bool crashed, bool
     w->end_source = sd_event_source_disable_unref(w->end_source);
     if (news->code != 0)
         worker_read_slot(w, clock_monotonic_usec(), &slot);
+    w->ran_out = folder && worker_cgroup_ran_out(folder, w->pid);
     if (crashed)
         figures_note_crash(w, &slot);
     else if (w->end_asked_usec > 0)
         figures_note_ended(w, &slot, clock_monotonic_usec());
     worker_obituary(w, news->code, news->status, &slot, crashed);
+    /* That of another, ended earlier, may be empty only now. */
+    if (folder)
+        worker_cgroups_trim(folder);
     recover_on_worker_exit(w, news->code, news->status, crashed, was_registered);
     /* Capacity first, then the connection whose wake-up may have died with the worker. */
     m->scale_wanted = true;
@@ -177,7 +189,7 @@ typedef void (*Handler)(Worker *w, const WorkerNews *news);
 
 static const Handler handlers[] = {
     [WORKER_ACTION_ABSURD] = do_absurd,     [WORKER_ACTION_NONE] = do_nothing,
-    [WORKER_ACTION_NAME] = do_name,         [WORKER_ACTION_CALL_OFF] = do_call_off,
+    [WORKER_ACTION_NAME] = do_admit,        [WORKER_ACTION_CALL_OFF] = do_call_off,
     [WORKER_ACTION_REGISTER] = do_register, [WORKER_ACTION_SUCCEED] = do_succeed,
     [WORKER_ACTION_ANSWER] = do_answer,     [WORKER_ACTION_RENEW] = do_renew,
     [WORKER_ACTION_LET_GO] = do_let_go,     [WORKER_ACTION_END] = do_end,

@@ -88,6 +88,8 @@ static unsigned workers_order_batch(Generation *g, unsigned n)
 
     if (g->manager->state == MANAGER_DRAINING)
         m.flags |= LINK_FORK_DRAINING;
+    if (worker_cgroup_is_wanted(g->config))
+        m.flags |= LINK_FORK_WAIT;
     for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
         fds[i] = -1;
     while (m.count < n && r == 0) {
@@ -103,8 +105,7 @@ static unsigned workers_order_batch(Generation *g, unsigned n)
                 worker_free(ordered[--m.count]);
         }
     }
-    if (r < 0)
-        log_error("Cannot order workers from the template: %s", strerror(-r));
+    g->order_error = r;
     for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
         fd_close(fds[i]);
     g->manager->workers_started += m.count;

@@ -82,7 +82,7 @@ void leave_look(Lodge *l, uint64_t now_usec)
     if (l->phase == LODGE_MOVING) {
         if (outlet_repark(l, now_usec) < 0 || late)
             leave_begin(l, now_usec);
-        else if (rack_count(&l->rack, RACK_IDLE) + rack_count(&l->rack, RACK_READY) == 0)
+        else if (park_count(l) + rack_count(&l->rack, RACK_READY) == 0)
             finish(l, USEC_INFINITY);
     }
     if (l->phase == LODGE_CLOSING && (late || rack_count(&l->rack, RACK_READY) == 0))

@@ -127,6 +127,7 @@ static void lodge_read_link(Lodge *l, uint64_t now_usec)
 static void lodge_on_connection(Lodge *l, int fd, uint32_t events, uint64_t now_usec)
 {
     switch ((RackList)rack_place(&l->rack, fd)->list) {
+    case RACK_FRESH:
     case RACK_IDLE:
         park_on_event(l, fd, events, now_usec);
         break;
@@ -185,7 +186,7 @@ static void lodge_dispatch(Lodge *l, const struct epoll_event *events, int n, ui
 
 static void lodge_publish(Lodge *l)
 {
-    uint32_t n = rack_count(&l->rack, RACK_IDLE) + rack_count(&l->rack, RACK_READY);
+    uint32_t n = park_count(l) + rack_count(&l->rack, RACK_READY);
 
     if (l->slot->connections == n && l->slot->accepted == l->n_accepted)
         return;
@@ -202,7 +203,7 @@ static int lodge_wait_msec(const Lodge *l, uint64_t now_usec)
     uint64_t next_usec = MIN(l->deadline_usec, shed_next_usec(l));
 
     next_usec = MIN(next_usec, desk_next_usec(l, now_usec));
-
+    next_usec = MIN(next_usec, park_next_usec(l));
     if (l->handover.retry_usec > 0)
         next_usec = MIN(next_usec, l->handover.retry_usec);
     if (l->repark.retry_usec > 0)
@@ -224,6 +225,7 @@ void lodge_run(Lodge *l)
 
         lodge_dispatch(l, events, n, now_usec);
         shed_look(l, now_usec);
+        park_look(l, now_usec);
         desk_look(l, now_usec);
         leave_look(l, now_usec);
         lodge_publish(l);

@@ -87,6 +87,15 @@ void park_take(Lodge *l, unsigned max, uint64_t now_usec);
 /** Something has happened to an idle connection. */
 void park_on_event(Lodge *l, int fd, uint32_t events, uint64_t now_usec);
 
+/** How many wait for bytes. */
+unsigned park_count(const Lodge *l);
+
+/** Closes those that have been silent from their beginning for too long. */
+void park_look(Lodge *l, uint64_t now_usec);
+
+/** When park_look() is due; USEC_INFINITY: never. */
+uint64_t park_next_usec(const Lodge *l);
+
 /** Makes room for one more connection. False: there is none. */
 bool park_make_room(Lodge *l, uint64_t now_usec);
 

@@ -4,6 +4,7 @@
 #include "log/log.h"
 #include "porter/lodge.h"
 #include "sandbox/sandbox.h"
+#include "sandbox/seccomp.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -49,9 +50,9 @@ static int confine(void)
         log_error("The porter cannot be set up, step landlock: %s", strerror(-r));
         return EXIT_STATUS_LANDLOCK;
     }
-    r = seccomp_filter_new(SECCOMP_PORTER, 0, &filter);
+    r = seccomp_filter_new(SECCOMP_PORTER, NULL, &filter);
     if (r == 0)
-        r = seccomp_filter_install(filter);
+        r = seccomp_filter_install(filter, NULL);
     if (r < 0) {
         log_error("The porter cannot be set up, step seccomp: %s", strerror(-r));
         return EXIT_STATUS_SECCOMP;

@@ -59,7 +59,8 @@ int outlet_repark(Lodge *l, uint64_t now_usec)
 {
     int fd, r = 0;
 
-    while (r == 0 && is_open(&l->repark, now_usec) && (fd = rack_first(&l->rack, RACK_IDLE)) >= 0)
-        r = outlet_send(l, &l->repark, LINK_PARK, fd, now_usec);
+    for (RackList list = RACK_FRESH; list <= RACK_IDLE; list++)
+        while (r == 0 && is_open(&l->repark, now_usec) && (fd = rack_first(&l->rack, list)) >= 0)
+            r = outlet_send(l, &l->repark, LINK_PARK, fd, now_usec);
     return r == -EPIPE ? r : 0;
 }

@@ -45,7 +45,41 @@ static int look(int fd)
     return n > 0;
 }
 
-/* Whoever has been idle for longest goes. One that has bytes after all is passed on. */
+unsigned park_count(const Lodge *l)
+{
+    return rack_count(&l->rack, RACK_FRESH) + rack_count(&l->rack, RACK_IDLE);
+}
+
+/* Those that never said anything go before those that a web server keeps for its next request. */
+static int longest_silent(const Lodge *l)
+{
+    int fd = rack_first(&l->rack, RACK_FRESH);
+
+    return fd >= 0 ? fd : rack_first(&l->rack, RACK_IDLE);
+}
+
+uint64_t park_next_usec(const Lodge *l)
+{
+    int fd = l->spec->first_byte_timeout_usec > 0 ? rack_first(&l->rack, RACK_FRESH) : -1;
+
+    return fd < 0 ? USEC_INFINITY
+                  : rack_place(&l->rack, fd)->since_usec + l->spec->first_byte_timeout_usec;
+}
+
+void park_look(Lodge *l, uint64_t now_usec)
+{
+    while (park_next_usec(l) <= now_usec) {
+        int fd = rack_first(&l->rack, RACK_FRESH);
+
+        if (look(fd) > 0)
+            move_to_ready(l, fd, now_usec);
+        else
+            lodge_drop(l, fd);
+    }
+    outlet_serve(l, now_usec);
+}
+
+/* Whoever has been silent for longest goes. One that has bytes after all is passed on. */
 bool park_make_room(Lodge *l, uint64_t now_usec)
 {
     unsigned n = 0;
@@ -56,7 +90,7 @@ bool park_make_room(Lodge *l, uint64_t now_usec)
         n += rack_count(&l->rack, list);
     if (n < l->capacity)
         return true;
-    while ((fd = rack_first(&l->rack, RACK_IDLE)) >= 0 && look(fd) > 0) {
+    while ((fd = longest_silent(l)) >= 0 && look(fd) > 0) {
         move_to_ready(l, fd, now_usec);
         outlet_serve(l, now_usec);
         if (rack_place(&l->rack, fd)->list == RACK_NONE)
@@ -91,7 +125,8 @@ static void park_hold(Lodge *l, int fd, unsigned flags, uint64_t now_usec)
         fd_close(fd);
         return;
     }
-    r = rack_put(&l->rack, fd, RACK_IDLE, flags, now_usec);
+    r = rack_put(&l->rack, fd, flags & LINK_CONNECTION_SERVED ? RACK_IDLE : RACK_FRESH, flags,
+                 now_usec);
     if (r == 0)
         r = lodge_watch(l, LODGE_CONNECTION, fd, EPOLLIN | EPOLLRDHUP);
     if (r < 0) {
@@ -144,7 +179,7 @@ void park_clear(Lodge *l, uint64_t now_usec)
 {
     int fd;
 
-    while ((fd = rack_first(&l->rack, RACK_IDLE)) >= 0) {
+    while ((fd = longest_silent(l)) >= 0) {
         int bytes = look(fd);
 
         /* One that has never carried a request is about to: a worker waits for that, and only kept

@@ -10,7 +10,8 @@
 
 typedef enum RackList {
     RACK_NONE,      /* not here */
-    RACK_IDLE,      /* waits for bytes */
+    RACK_FRESH,     /* has never carried a request, and waits for its first byte */
+    RACK_IDLE,      /* has, and waits for bytes */
     RACK_READY,     /* has bytes, waits for room in the hand-over socket */
     RACK_LINGERING, /* was answered, waits for its peer to close */
     RACK_CALLING,   /* of a visitor of the status (porter/desk.h) who asks or gets an answer */

@@ -26,6 +26,7 @@ typedef struct CannedAnswer {
 
 static CannedAnswer answers[] = {
     {.http_status = 408, .text = "Request Timeout"},
+    {.http_status = 431, .text = "Request Header Fields Too Large"},
     {.http_status = 500, .text = "Internal Server Error"},
     {.http_status = 503, .text = "Service Unavailable"},
     {.http_status = 504, .text = "Gateway Timeout"},

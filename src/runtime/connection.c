@@ -42,6 +42,12 @@ void connection_shared_set_read_timeout(ConnectionShared *s, uint64_t timeout_us
     s->read_timeout_usec = timeout_usec;
 }
 
+void connection_shared_limit_params(ConnectionShared *s, uint32_t bytes, uint32_t n)
+{
+    s->max_params_bytes = bytes;
+    s->max_params = n;
+}
+
 void connection_shared_keep_notes(ConnectionShared *s, bool headers)
 {
     s->keeps_notes = true;

@@ -27,6 +27,10 @@ DEFINE_CLEANUP(ConnectionShared, connection_shared_free)
 /** How long a peer may be silent in the body of a request; 0: as long as it likes. */
 void connection_shared_set_read_timeout(ConnectionShared *s, uint64_t timeout_usec);
 
+/** How much PARAMS a request may have; 0: what fcgi/params.h says. One with more is answered 431.
+ */
+void connection_shared_limit_params(ConnectionShared *s, uint32_t bytes, uint32_t n);
+
 /** What requests note of themselves is kept whole until their end, for records of them; headers:
  * those of their answers too. See request_facts(). */
 void connection_shared_keep_notes(ConnectionShared *s, bool headers);
@@ -94,6 +98,6 @@ bool connection_has_served(const Connection *c);
 /** When the last byte came or went (CLOCK_MONOTONIC, from the caller's now). */
 uint64_t connection_last_active_usec(const Connection *c);
 
-/** The static text of what was wrong with the bytes, after CONNECTION_CLOSED by a protocol error;
- * else NULL. */
+/** The static text of what was wrong with the bytes, after CONNECTION_CLOSED by a protocol error,
+ * or CONNECTION_LINGER behind the answer 431; else NULL. */
 const char *connection_error(const Connection *c);

@@ -76,9 +76,10 @@ struct ConnectionShared {
     BoardSlot *slot;
     unsigned max_connections, max_requests;
     uint64_t read_timeout_usec; /* 0: none */
-    uint64_t accepted;          /* for the slot, with the next connection */
-    unsigned n_reading;         /* connections with an incomplete head */
-    Connection *input_owner;    /* whose bytes are in input[], or NULL */
+    uint32_t max_params_bytes, max_params;
+    uint64_t accepted;       /* for the slot, with the next connection */
+    unsigned n_reading;      /* connections with an incomplete head */
+    Connection *input_owner; /* whose bytes are in input[], or NULL */
     size_t input_pos, input_end;
     FcgiParams spare; /* an arena that waits for the next head */
     bool keeps_notes, keeps_headers;

@@ -27,8 +27,16 @@ typedef enum EngineTopic {
 typedef struct Engine {
     const char *name; /* "php" */
 
+    /* Folders and files that it reads when it starts, whatever the pool: the template's layer of
+     * Landlock allows them and what links in these folders lead to. NULL-terminated. */
+    const char *const *paths;
+
     /** In the template, once, before any fork: starts the language. 0 or -errno. */
     int (*start)(const RuntimeSpec *spec, EngineReport *ret);
+
+    /** In each worker after the fork, before its own layer and filter: takes what it must not share
+     * with others. 0 or -errno; NULL: there is nothing. */
+    int (*worker_part)(const RuntimeSpec *spec);
 
     /** In each worker after the fork, confined already; slot is the worker's own. 0 or -errno. */
     int (*worker_start)(const RuntimeSpec *spec, BoardSlot *slot);

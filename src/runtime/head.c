@@ -89,11 +89,36 @@ static int take_head(Connection *c, ConnectionOutcome *ret_outcome)
     return 1;
 }
 
+/* Its head is beyond the limits: what is left of it is thrown away. */
+static int refuse_head(Connection *c, ConnectionOutcome *ret_outcome)
+{
+    BoardSlot *slot = c->shared->slot;
+    int r = canned_send_to(c->fd, c->parser.request_id, 431);
+
+    connection_fail(c, "PARAMS are more than security.max_params_size or security.max_params");
+    connection_give_back_params(c);
+    connection_set_reading(c, false);
+    if (r < 0)
+        return -EBADMSG;
+    board_begin(slot);
+    slot->status = 431;
+    board_commit(slot);
+    *ret_outcome = CONNECTION_LINGER;
+    return 1;
+}
+
+static int take_params(Connection *c, const FcgiEvent *event, ConnectionOutcome *ret_outcome)
+{
+    int r = fcgi_params_push(&c->params, event->data, event->size);
+
+    if (r == -E2BIG)
+        return refuse_head(c, ret_outcome);
+    return r < 0 ? connection_fail(c, "no memory") : 0;
+}
+
 /* Takes one event of a head. 0: go on; 1: *ret_outcome is reached; or a negative errno. */
 static int take_head_event(Connection *c, const FcgiEvent *event, ConnectionOutcome *ret_outcome)
 {
-    int r;
-
     switch (event->kind) {
     case FCGI_EVENT_NONE:
         *ret_outcome = CONNECTION_WAIT;
@@ -101,11 +126,12 @@ static int take_head_event(Connection *c, const FcgiEvent *event, ConnectionOutc
     case FCGI_EVENT_BEGIN:
         c->params = c->shared->spare;
         c->shared->spare = (FcgiParams){0};
+        c->params.max_bytes = c->shared->max_params_bytes;
+        c->params.max_pairs = c->shared->max_params;
         connection_set_reading(c, true);
         return 0;
     case FCGI_EVENT_PARAMS:
-        r = fcgi_params_push(&c->params, event->data, event->size);
-        return r < 0 ? connection_fail(c, r == -E2BIG ? "PARAMS are too large" : "no memory") : 0;
+        return take_params(c, event, ret_outcome);
     case FCGI_EVENT_PARAMS_END:
         return take_head(c, ret_outcome);
     case FCGI_EVENT_ABORT:

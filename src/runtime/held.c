@@ -4,9 +4,12 @@
 #include "runtime/park.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/epoll.h>
 
+/* With all places taken, and no room in the socket to the porter. Its start takes a tenth of it. */
+#define PARK_WAIT_MSEC 200
 /* A lingering peer must be gone within this time. */
 #define LINGER_LIMIT_USEC (5 * USEC_PER_SEC)
 /* So long the first request may take to arrive on a connection that a leaving worker has. */
@@ -31,21 +34,44 @@ int held_park(Held *h, Source *source)
     return 0;
 }
 
+static bool is_older(const Source *a, const Source *b)
+{
+    return !b ||
+           connection_last_active_usec(a->connection) < connection_last_active_usec(b->connection);
+}
+
+/* Gives one away, which a porter that has fallen behind or is just being started takes a little
+ * later. */
+static int park_in_time(Held *h, Source *source)
+{
+    struct pollfd p = {.fd = h->park_fd, .events = POLLOUT};
+    int r = held_park(h, source);
+
+    if (r != -EAGAIN)
+        return r;
+    poll(&p, 1, PARK_WAIT_MSEC);
+    return held_park(h, source);
+}
+
 static Source *free_place(Held *h)
 {
-    Source *oldest = NULL;
+    Source *oldest = NULL, *silent = NULL;
 
     for (size_t i = 0; i < HELD_MAX; i++) {
         Source *source = &h->places[i];
 
         if (!source->connection)
             return source;
-        if (!oldest || connection_last_active_usec(source->connection) <
-                           connection_last_active_usec(oldest->connection))
+        if (is_older(source, oldest))
             oldest = source;
+        if (!connection_has_served(source->connection) && is_older(source, silent))
+            silent = source;
     }
-    if (held_park(h, oldest) < 0)
-        held_release(h, oldest);
+    if (park_in_time(h, oldest) == 0)
+        return oldest;
+    /* Who has never said anything goes before who is kept. */
+    oldest = silent ? silent : oldest;
+    held_release(h, oldest);
     return oldest;
 }
 
@@ -65,15 +91,17 @@ void held_add(Held *h, Connection *connection, uint64_t lingering_since_usec)
     }
 }
 
+bool held_one_is_timed(const Source *source)
+{
+    return source->lingering_since_usec > 0 || !connection_is_idle(source->connection) ||
+           !connection_has_served(source->connection);
+}
+
 bool held_is_timed(const Held *h)
 {
-    for (size_t i = 0; i < HELD_MAX; i++) {
-        const Source *source = &h->places[i];
-
-        if (source->connection &&
-            (source->lingering_since_usec > 0 || !connection_is_idle(source->connection)))
+    for (size_t i = 0; i < HELD_MAX; i++)
+        if (h->places[i].connection && held_one_is_timed(&h->places[i]))
             return true;
-    }
     return false;
 }
 
@@ -84,6 +112,9 @@ bool held_is_overdue(const Source *source, const HeldLimits *limits, uint64_t no
     if (source->lingering_since_usec > 0)
         return now_usec - source->lingering_since_usec >= LINGER_LIMIT_USEC;
     if (connection_is_idle(c)) {
+        if (limits->first_byte_usec > 0 && !connection_has_served(c) &&
+            now_usec - connection_last_active_usec(c) >= limits->first_byte_usec)
+            return true;
         if (limits->closing_since_usec == 0)
             return false;
         /* One that has not carried a request yet is about to. */

@@ -37,11 +37,15 @@ typedef struct Held {
 /* Times of the held connections. */
 typedef struct HeldLimits {
     uint64_t read_timeout_usec;  /* without a byte of an incomplete head; 0: none */
+    uint64_t first_byte_usec;    /* without a request from the beginning; 0: none */
     uint64_t closing_since_usec; /* connections at rest are closed since then; 0: they may stay */
 } HeldLimits;
 
 /** Takes the connection; it is closed when the epoll does not take it. */
 void held_add(Held *h, Connection *connection, uint64_t lingering_since_usec);
+
+/** Whether the time of a held connection is limited. */
+bool held_one_is_timed(const Source *source);
 
 /**
  * Whether the time of any held connection is limited, so that it must be looked at again.

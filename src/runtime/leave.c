@@ -100,7 +100,8 @@ static void park_all(Serve *s, uint64_t now_usec)
 
 HeldLimits leave_limits(const Serve *s)
 {
-    HeldLimits limits = {.read_timeout_usec = s->spec->read_timeout_usec};
+    HeldLimits limits = {.read_timeout_usec = s->spec->read_timeout_usec,
+                         .first_byte_usec = s->spec->first_byte_timeout_usec};
 
     if (s->phase != SERVE_STAYING && limits.read_timeout_usec == 0)
         limits.read_timeout_usec = HEAD_LIMIT_USEC;

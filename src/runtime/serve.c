@@ -34,6 +34,23 @@ static void on_signal(int number)
     errno = error;
 }
 
+/*
+ * Scripts have left so much open that there is no descriptor for a connection. The kernel has woken
+ * nobody else for it, and would wake this worker again and again: a successor takes its place, and
+ * the manager, when a worker has gone, wakes another. One that never had enough waits instead: its
+ * successors would have no more.
+ */
+static void leave_without_files(Serve *s)
+{
+    if (s->phase != SERVE_STAYING)
+        return;
+    log_error("Cannot accept a connection, leaving: %s (rlimit_files of the pool file, or scripts "
+              "that leave too much open)",
+              strerror(EMFILE));
+    ask_leaving(LINK_LEAVING_FILES);
+    leave(s);
+}
+
 static void on_listener(Serve *s, int listen_fd)
 {
     int fd = accept_client(s->spec, listen_fd);
@@ -41,13 +58,18 @@ static void on_listener(Serve *s, int listen_fd)
     if (fd >= 0 || fd == -EACCES)
         connection_shared_count_accepted(s->shared);
     if (fd >= 0) {
+        s->shortage_told = false;
         turn_fresh(s, fd, 0);
         return;
     }
     /* EAGAIN: another worker was faster. The rest of accept(2)'s list concerns one connection,
      * which is gone. */
-    if (fd == -EMFILE || fd == -ENFILE || fd == -ENOMEM || fd == -ENOBUFS) {
-        log_error("Cannot accept a connection: %s", strerror(-fd));
+    if (fd == -EMFILE && s->requests > 0)
+        leave_without_files(s);
+    else if (fd == -EMFILE || fd == -ENFILE || fd == -ENOMEM || fd == -ENOBUFS) {
+        if (!s->shortage_told)
+            log_error("Cannot accept connections, trying again: %s", strerror(-fd));
+        s->shortage_told = true;
         poll(NULL, 0, 100);
     }
 }
@@ -172,6 +194,8 @@ static int serve_set_up(Serve *s)
     if (!s->shared)
         return -ENOMEM;
     connection_shared_set_read_timeout(s->shared, s->spec->read_timeout_usec);
+    connection_shared_limit_params(s->shared, (uint32_t)s->spec->max_params_bytes,
+                                   (uint32_t)s->spec->max_params);
     s->held.park_fd = s->spec->park_fd;
     memory_init();
     r = turn_init(s->shared);
@@ -266,8 +290,7 @@ static void watch_held(Serve *s, const Source *last)
 
     if (s->held.n == 0)
         s->timed = false;
-    else if (last && last->kind == SOURCE_HELD && last->connection &&
-             (last->lingering_since_usec > 0 || !connection_is_idle(last->connection)))
+    else if (last && last->kind == SOURCE_HELD && last->connection && held_one_is_timed(last))
         s->timed = true;
     if (s->held.n == 0 || (!s->timed && !leaving))
         return;

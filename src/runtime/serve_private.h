@@ -27,10 +27,12 @@ typedef struct Serve {
     Held held;
     bool timed; /* the time of a held connection is limited */
     uint64_t swept_usec;
+    bool shortage_told;   /* that connections cannot be accepted */
     unsigned passed_over; /* times that a held connection with bytes waited for others */
 
     /* turn.c */
     uint64_t requests;
+    unsigned n_silent;         /* fresh connections without bytes, since one that had some */
     uint64_t ended_usec;       /* the last request ended at */
     uint64_t looked_usec;      /* when resident_bytes of the slot was set */
     uint64_t work_began_usec;  /* since then there was no pause */

@@ -6,6 +6,8 @@
 #include "link/message.h"
 #include "log/log.h"
 #include "runtime/access.h"
+#include "runtime/filter.h"
+#include "runtime/layer.h"
 #include "runtime/trace.h"
 #include "runtime/worker.h"
 #include "sandbox/sandbox.h"
@@ -19,6 +21,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+static void tell_missing(size_t n, int error)
+{
+    log_text(LOG_ERR, LOG_MESSAGE_WORKERS_MISSING, "%zu %s cannot be forked: %s", n,
+             n == 1 ? "worker" : "workers", strerror(error));
+}
+
 /* The intermediate's half: workers whose parent is gone become children of the manager, the nearest
  * subreaper, which then learns their exit status from the kernel. One intermediate per order, since
  * each costs as much as a worker. */
@@ -29,8 +37,13 @@ _noreturn_ static void fork_workers(const RuntimeSpec *spec, const Engine *engin
     for (size_t i = 0; i < n_fds; i += LINK_FORK_FDS) {
         pid_t pid = fork();
 
-        if (pid < 0)
+        if (pid < 0) {
+            int error = errno;
+
+            log_forget();
+            tell_missing((n_fds - i) / LINK_FORK_FDS, error);
             _exit(EXIT_STATUS_FORK);
+        }
         if (pid == 0) {
             WorkerFds own = {
                 .slot = TAKE_FD(fds[i + LINK_FORK_FD_SLOT]),
@@ -57,14 +70,16 @@ static void on_fork_order(const RuntimeSpec *spec, const Engine *engine,
     if (pid == 0)
         fork_workers(spec, engine, filter, fds, n_fds, flags);
     if (pid < 0) {
-        log_error("Cannot fork a worker: %s", strerror(errno));
+        tell_missing(n_fds / LINK_FORK_FDS, errno);
         return;
     }
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
         ;
-    if (!WIFEXITED(status) || WEXITSTATUS(status) != EXIT_STATUS_OK)
-        log_error("Not all of the %zu workers that were ordered could be forked",
-                  n_fds / LINK_FORK_FDS);
+    if (!WIFEXITED(status) ||
+        (WEXITSTATUS(status) != EXIT_STATUS_OK && WEXITSTATUS(status) != EXIT_STATUS_FORK))
+        log_error("The process that forks %zu workers has died of %s %d", n_fds / LINK_FORK_FDS,
+                  WIFEXITED(status) ? "status" : "signal",
+                  WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
 }
 
 /*
@@ -180,25 +195,25 @@ static int report_ready(const RuntimeSpec *spec, const EngineReport *started)
     return link_send(spec->link_fd, &m, NULL, 0);
 }
 
-int template_run(const RuntimeSpec *spec, const Engine *engine)
+int template_run(RuntimeSpec *spec, const Engine *engine)
 {
-    _cleanup_(seccomp_filter_freep) SeccompFilter *template_filter = NULL, *worker_filter = NULL;
+    _cleanup_(seccomp_filter_freep) SeccompFilter *worker_filter = NULL;
     EngineReport started = {.version = engine->name};
+    LandlockOutcome landlock;
+    const char *error = NULL;
     struct stat root;
     int r;
 
-    /* Before the language starts: none of its extensions ever runs without the filter. */
-    r = seccomp_filter_new(SECCOMP_TEMPLATE, 0, &template_filter);
-    if (r == 0)
-        /* A descriptor that a worker sends is closed by the manager, which may wait in there as
-         * long as the worker likes. From Linux 6.16 its sockets refuse descriptors. */
-        r = seccomp_filter_new(link_can_refuse_fds(spec->link_fd) ? SECCOMP_WORKER
-                                                                  : SECCOMP_WORKER_UNLINGERING,
-                               getpid(), &worker_filter);
-    if (r == 0)
-        r = seccomp_filter_install(template_filter);
+    r = layer_enter(spec, engine, &landlock);
     if (r < 0) {
-        report_failure(spec, "the system call filter cannot be installed");
+        report_failure(spec, landlock.text);
+        return EXIT_STATUS_LANDLOCK;
+    }
+    spec->moot |= landlock.moot;
+    /* Before the language starts: none of its extensions ever runs without the filter. */
+    r = filter_enter(spec, &worker_filter, &error);
+    if (r < 0) {
+        report_failure(spec, error);
         return EXIT_STATUS_SECCOMP;
     }
 

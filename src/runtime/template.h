@@ -7,5 +7,6 @@
 
 #include "runtime/engine.h"
 
-/** Serves the link until it closes. Returns the exit status of the process. */
-int template_run(const RuntimeSpec *spec, const Engine *engine);
+/** Serves the link until it closes; notes in the spec what of the sandbox this kernel cannot do.
+ * Returns the exit status of the process. */
+int template_run(RuntimeSpec *spec, const Engine *engine);

@@ -14,7 +14,9 @@
 #include <unistd.h>
 
 /* A fresh connection is waited for this long before it is given away or held: the web server writes
- * at once. */
+ * at once. After SILENT_ROW that were silent only each SILENT_ROWth is, until one is not: thousands
+ * of those that say nothing shall not keep the workers from the next request. */
+#define SILENT_ROW      8
 #define FRESH_WAIT_MSEC 2
 
 /* Between two looks at the memory that the worker takes. */
@@ -147,6 +149,7 @@ static bool is_abandoned(Serve *s, Connection *connection, uint64_t now_usec)
 /* Goes as far as the bytes that are there allow. */
 static ConnectionOutcome advance(Serve *s, Connection *connection, uint64_t now_usec)
 {
+    const char *error = connection_error(connection);
     ConnectionOutcome outcome = connection_receive(connection, now_usec);
 
     if (outcome == CONNECTION_REQUEST && is_abandoned(s, connection, now_usec)) {
@@ -155,7 +158,7 @@ static ConnectionOutcome advance(Serve *s, Connection *connection, uint64_t now_
     }
     while (outcome == CONNECTION_REQUEST)
         outcome = run_request(s, connection, &now_usec);
-    if (outcome == CONNECTION_CLOSED && connection_error(connection))
+    if (!error && connection_error(connection))
         complain_broken(connection_error(connection));
     return outcome;
 }
@@ -169,6 +172,13 @@ static bool give_away(Serve *s, Connection *connection)
         return false;
     connection_free(connection);
     return true;
+}
+
+/* One that was served and is kept waits too. */
+static bool is_silent(const Connection *connection, ConnectionOutcome outcome)
+{
+    return outcome == CONNECTION_WAIT && connection_is_idle(connection) &&
+           !connection_has_served(connection);
 }
 
 void turn_fresh(Serve *s, int fd, unsigned flags)
@@ -191,14 +201,20 @@ void turn_fresh(Serve *s, int fd, unsigned flags)
     if (outcome == CONNECTION_WAIT && connection_is_idle(connection)) {
         struct pollfd p = {.fd = fd, .events = POLLIN};
 
-        if (s->phase == SERVE_STAYING && poll(&p, 1, FRESH_WAIT_MSEC) > 0)
+        bool crowd = s->n_silent >= SILENT_ROW && s->n_silent % SILENT_ROW != 0;
+        int wait_msec = crowd ? 0 : FRESH_WAIT_MSEC;
+
+        if (s->phase == SERVE_STAYING && poll(&p, 1, wait_msec) > 0)
             outcome = advance(s, connection, clock_monotonic_usec());
     }
+    if (!(flags & LINK_CONNECTION_HANDED))
+        s->n_silent = is_silent(connection, outcome) ? s->n_silent + 1 : 0;
     /* What comes from the porter stays: it may be leaving. */
     if (outcome == CONNECTION_WAIT && !(flags & LINK_CONNECTION_HANDED) && give_away(s, connection))
         return;
     if (outcome == CONNECTION_WAIT || outcome == CONNECTION_LINGER) {
-        s->timed |= outcome == CONNECTION_LINGER || !connection_is_idle(connection);
+        s->timed |= outcome == CONNECTION_LINGER || !connection_is_idle(connection) ||
+                    !connection_has_served(connection);
         held_add(&s->held, connection, outcome == CONNECTION_LINGER ? clock_monotonic_usec() : 0);
     } else
         connection_free(connection);

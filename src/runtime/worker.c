@@ -6,9 +6,11 @@
 #include "board/slot.h"
 #include "link/message.h"
 #include "log/log.h"
+#include "runtime/access.h"
 #include "runtime/mark.h"
 #include "runtime/serve.h"
 #include "runtime/trace.h"
+#include "sandbox/landlock.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -31,6 +33,29 @@ static int hello(int life_line, uint64_t mark_key)
         .type = LINK_HELLO, .count = (uint32_t)(mark_key >> 32), .flags = (uint32_t)mark_key};
 
     return link_send(life_line, &m, NULL, 0);
+}
+
+/* The manager gives us a cgroup before we take anything. flags: LinkForkFlag, may grow. 0, or
+ * -EPIPE: we shall leave. */
+static int wait_for_go(const RuntimeSpec *spec, int life_line, unsigned *flags)
+{
+    for (;;) {
+        LinkMessage m;
+        size_t n_fds = 0;
+        int fd = -1, r = link_receive(life_line, 0, &m, &fd, 1, &n_fds, NULL);
+
+        if (r == -EINTR || r == -EBADMSG)
+            continue;
+        if (r <= 0 || m.type == LINK_LEAVE)
+            return r < 0 ? r : -EPIPE;
+        if (m.type == LINK_GO)
+            return 0;
+        if (m.type == LINK_DRAIN)
+            *flags |= LINK_FORK_DRAINING;
+        if (m.type == LINK_REOPEN && n_fds == 1)
+            access_replace(spec, TAKE_FD(fd));
+        fd_close(fd);
+    }
 }
 
 /* stdin is the template's, /dev/null; below another root there may be no such file. */
@@ -57,6 +82,9 @@ _noreturn_ void worker_run(const RuntimeSpec *spec, const Engine *engine,
     if (r < 0)
         worker_fail(EXIT_STATUS_LINK, r);
     fd_close(spec->link_fd);
+    r = flags & LINK_FORK_WAIT ? wait_for_go(spec, fds->life_line, &flags) : 0;
+    if (r < 0)
+        worker_fail(EXIT_STATUS_LINK, r);
 
     r = arrange_standard_fds(fds);
     if (r < 0)
@@ -67,12 +95,15 @@ _noreturn_ void worker_run(const RuntimeSpec *spec, const Engine *engine,
     fd_close(fds->slot);
     trace_worker_start(slot);
 
-    r = landlock_isolate();
+    r = engine->worker_part ? engine->worker_part(spec) : 0;
+    if (r < 0)
+        worker_fail(EXIT_STATUS_RUNTIME, r);
+    r = landlock_isolate(landlock_find_abi(), spec->abstract_sockets);
     if (r < 0)
         worker_fail(EXIT_STATUS_LANDLOCK, r);
     if (r == 0)
         moot |= BOARD_MOOT_LANDLOCK;
-    r = seccomp_filter_install(filter);
+    r = filter ? seccomp_filter_install(filter, NULL) : 0;
     if (r < 0)
         worker_fail(EXIT_STATUS_SECCOMP, r);
     r = engine->worker_start(spec, slot);

@@ -5,7 +5,7 @@
  */
 
 #include "runtime/engine.h"
-#include "sandbox/sandbox.h"
+#include "sandbox/seccomp.h"
 
 /* What the manager made for one worker; the worker owns them. */
 typedef struct WorkerFds {
@@ -15,6 +15,7 @@ typedef struct WorkerFds {
     int err;
 } WorkerFds;
 
-/** Sets up, serves, exits. flags: LinkForkFlag of the order. */
+/** Sets up, serves, exits. filter: NULL: none (sandbox.seccomp = off). flags: LinkForkFlag of the
+ * order. */
 _noreturn_ void worker_run(const RuntimeSpec *spec, const Engine *engine,
                            const SeccompFilter *filter, const WorkerFds *fds, unsigned flags);

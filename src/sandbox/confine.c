@@ -49,11 +49,43 @@ static int drop_bounding(const Confinement *c)
     return capabilities_drop_bounding();
 }
 
+static bool is_in(gid_t gid, const gid_t *groups, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (groups[i] == gid)
+            return true;
+    return false;
+}
+
+/* The kernel has them in an order of its own. */
+static int check_groups(const Confinement *c)
+{
+    int n = getgroups(0, NULL);
+    _cleanup_free_ gid_t *now = n > 0 ? calloc((size_t)n, sizeof(gid_t)) : NULL;
+
+    if (n < 0)
+        return -errno;
+    if (n == 0)
+        return c->n_groups == 0 ? 0 : -EPERM;
+    if (!now)
+        return -ENOMEM;
+    n = getgroups(n, now);
+    if (n < 0)
+        return -errno;
+    for (size_t i = 0; i < (size_t)n; i++)
+        if (!is_in(now[i], c->groups, c->n_groups))
+            return -EPERM;
+    for (size_t i = 0; i < c->n_groups; i++)
+        if (!is_in(c->groups[i], now, (size_t)n))
+            return -EPERM;
+    return 0;
+}
+
 static int set_groups(const Confinement *c)
 {
     if (!c->set_ids)
         return 0;
-    return setgroups(c->n_groups, c->groups) < 0 ? -errno : 0;
+    return setgroups(c->n_groups, c->groups) < 0 ? -errno : check_groups(c);
 }
 
 static int set_gid(const Confinement *c)

@@ -1,86 +1,57 @@
-#include "sandbox/sandbox.h"
+#include "sandbox/landlock.h"
 
 #include "base/fd.h"
+#include "sandbox/ruleset.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <unistd.h>
-
-/* The kernel's interface, newer than the headers of older systems: linux/landlock.h. */
-#define CREATE_RULESET_VERSION (1U << 0)
-#define ACCESS_FS_MAKE_BLOCK   (UINT64_C(1) << 11)
-#define SCOPE_ABSTRACT_SOCKET  (UINT64_C(1) << 0)
-#define SCOPE_SIGNAL           (UINT64_C(1) << 1)
-#define ACCESS_NET_TCP         UINT64_C(3) /* bind, connect */
-#define ABI_WITH_NET           4
-#define ABI_WITH_SCOPES        6
-
-typedef struct RulesetAttributes {
-    uint64_t handled_access_fs;
-    uint64_t handled_access_net;
-    uint64_t scoped;
-} RulesetAttributes;
-
-/* The rights to files that each ABI knows: 2 has REFER, 3 TRUNCATE, 5 IOCTL_DEV. */
-static const struct {
-    int abi;
-    unsigned n_bits;
-} file_rights[] = {{1, 13}, {2, 14}, {3, 15}, {5, 16}};
-
-static int create_ruleset(const RulesetAttributes *attributes, size_t size, unsigned flags)
-{
-    long r = syscall(SYS_landlock_create_ruleset, attributes, size, flags);
-
-    return r < 0 ? -errno : (int)r;
-}
 
 int landlock_find_abi(void)
 {
-    int abi = create_ruleset(NULL, 0, CREATE_RULESET_VERSION);
-
-    return abi == -ENOSYS || abi == -EOPNOTSUPP ? 0 : abi;
+    return ruleset_find_abi();
 }
 
-/* The version that the kernel has; 0: none, and the process is not dumpable instead; -errno. */
-static int find_abi(void)
+/* A ruleset that leaves renames and links between folders as they are. 1 or -errno. */
+static int enforce_referring(const RulesetHandled *known, int abi)
 {
-    int abi = landlock_find_abi();
-
-    if (abi == 0)
-        return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ? -errno : 0;
-    return abi;
-}
-
-static int restrict_self(const RulesetAttributes *attributes, int abi)
-{
-    /* Older kernels know only the first members: they take a shorter structure. */
-    size_t size = abi >= ABI_WITH_SCOPES ? sizeof(*attributes)
-                  : abi >= ABI_WITH_NET  ? offsetof(RulesetAttributes, scoped)
-                                         : sizeof(attributes->handled_access_fs);
-    _cleanup_fd_ int ruleset = create_ruleset(attributes, size, 0);
+    _cleanup_fd_ int ruleset = ruleset_create(known, abi), root = -1;
+    int r;
 
     if (ruleset < 0)
         return ruleset;
-    return syscall(SYS_landlock_restrict_self, ruleset, 0) < 0 ? -errno : 1;
+    if (known->files & ACCESS_FS_REFER) {
+        root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        r = root < 0 ? -errno : ruleset_allow_path(ruleset, known, root, ACCESS_FS_REFER);
+        if (r < 0)
+            return r;
+    }
+    r = ruleset_enforce(ruleset);
+    return r < 0 ? r : 1;
 }
 
-int landlock_isolate(void)
+int landlock_isolate(int abi, bool abstract_sockets)
 {
-    RulesetAttributes attributes = {.handled_access_fs = ACCESS_FS_MAKE_BLOCK};
-    int abi = find_abi();
+    /* A layer has to handle something: a right that nobody has anyway. */
+    RulesetHandled wanted = {.files = ACCESS_FS_MAKE_BLOCK | ACCESS_FS_REFER}, known;
 
-    if (abi <= 0)
+    if (abi < 0)
         return abi;
-    if (abi >= ABI_WITH_SCOPES)
-        attributes.scoped = SCOPE_SIGNAL;
-    return restrict_self(&attributes, abi);
+    if (abi == 0)
+        return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ? -errno : 0;
+    wanted.scoped = SCOPE_SIGNAL | (abstract_sockets ? 0 : SCOPE_ABSTRACT_SOCKET);
+    known = ruleset_known(&wanted, abi);
+    return enforce_referring(&known, abi);
 }
 
 int landlock_renounce(void)
 {
-    RulesetAttributes attributes = {0};
-    int abi = find_abi();
+    static const RulesetHandled all = {UINT64_MAX, ACCESS_NET_BIND_TCP | ACCESS_NET_CONNECT_TCP,
+                                       SCOPE_ABSTRACT_SOCKET | SCOPE_SIGNAL};
+    _cleanup_fd_ int ruleset = -1;
+    RulesetHandled known;
+    int abi = ruleset_find_abi();
 
     if (abi < 0)
         return abi;
@@ -88,12 +59,10 @@ int landlock_renounce(void)
         return -errno;
     if (abi == 0)
         return 0;
-    for (size_t i = 0; i < ARRAY_SIZE(file_rights); i++)
-        if (abi >= file_rights[i].abi)
-            attributes.handled_access_fs = (UINT64_C(1) << file_rights[i].n_bits) - 1;
-    if (abi >= ABI_WITH_NET)
-        attributes.handled_access_net = ACCESS_NET_TCP;
-    if (abi >= ABI_WITH_SCOPES)
-        attributes.scoped = SCOPE_ABSTRACT_SOCKET | SCOPE_SIGNAL;
-    return restrict_self(&attributes, abi);
+    known = ruleset_known(&all, abi);
+    ruleset = ruleset_create(&known, abi);
+    if (ruleset < 0)
+        return ruleset;
+    abi = ruleset_enforce(ruleset);
+    return abi < 0 ? abi : 1;
 }

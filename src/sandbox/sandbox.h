@@ -10,8 +10,8 @@
  *   child      between fork and exec: confine_for_exec(): rlimits, bounding set, groups, gid, uid,
  *              capabilities, no_new_privs; the descriptors are arranged before it. The process
  *              that changes a template's root does the same and keeps SYS_CHROOT
- *   template   seccomp_filter_install(SECCOMP_TEMPLATE) before the language starts; there also the
- *              filter for workers is built, with its own pid
+ *   template   landlock_confine(), then seccomp_filter_install(SECCOMP_TEMPLATE), before the
+ *              language starts; there also the filter for workers is built, with its own pid
  *   worker     after fork: landlock_isolate(), then seccomp_filter_install(SECCOMP_WORKER) on top
  *   porter     like a template until its exec; then landlock_renounce() and
  *              seccomp_filter_install(SECCOMP_PORTER)
@@ -21,6 +21,7 @@
  */
 
 #include "base/macro.h"
+#include "sandbox/landlock.h"
 
 #include <sys/types.h>
 
@@ -62,52 +63,3 @@ typedef struct Confinement {
  * ExitStatus of the step that failed with errno set.
  */
 int confine_for_exec(const Confinement *c);
-
-/* ---- landlock.c ---- */
-
-/** The version of the kernel's Landlock (landlock(7)), 0: it has none or it is switched off;
- * -errno.
- */
-int landlock_find_abi(void);
-
-/**
- * Puts this process into a Landlock domain of its own without any rule (handled: making block
- * devices, which nobody may anyway). Siblings are then in different domains, which the kernel keeps
- * from ptrace, process_vm_*, /proc/PID/mem and pidfd_getfd on each other (Linux 5.13), and with ABI
- * 6 from signalling each other. Returns 1; 0 when the kernel has no Landlock, having made the
- * process not dumpable instead; -errno.
- */
-int landlock_isolate(void);
-
-/**
- * As landlock_isolate(), and takes away all that the kernel's Landlock knows: every right to files,
- * to bind and connect TCP sockets (ABI 4), to connect to abstract sockets and to signal others (ABI
- * 6). What is open stays usable. Not dumpable in any case. Returns as landlock_isolate().
- */
-int landlock_renounce(void);
-
-/* ---- seccomp.c: built with libseccomp, installed as ready BPF ---- */
-
-typedef enum SeccompProfile {
-    SECCOMP_TEMPLATE, /* denies what PHP never needs; process_vm_* are left, to read slow workers */
-    SECCOMP_WORKER,   /* and what reaches other processes of the pool: process_vm_*, setpriority,
-                         sched_set*, prlimit64 of others, kill of pid -1, of process groups and of the
-                         template */
-    SECCOMP_WORKER_UNLINGERING, /* and SO_LINGER: close(2) of a socket must not wait, since the
-                                   manager closes what workers send to it. For kernels on which a
-                                   unix socket cannot refuse descriptors (before Linux 6.16) */
-    SECCOMP_PORTER, /* the only one that allows by name and denies the rest: that program is all
-                       ours. No files, no processes, no new sockets */
-    _SECCOMP_PROFILE_MAX,
-} SeccompProfile;
-
-typedef struct SeccompFilter SeccompFilter;
-
-/** Builds a filter. template_pid is only for the workers'. 0 or -errno. */
-int seccomp_filter_new(SeccompProfile profile, pid_t template_pid, SeccompFilter **ret);
-SeccompFilter *seccomp_filter_free(SeccompFilter *f);
-DEFINE_CLEANUP(SeccompFilter, seccomp_filter_free)
-
-/** Installs it in this thread, so before others exist (needs no_new_privs). Allocates nothing. 0 or
- * -errno. */
-int seccomp_filter_install(const SeccompFilter *f);

@@ -1,173 +1,214 @@
 #include "sandbox/syscalls.h"
 
-#include <errno.h>
 #include <fcntl.h>
+#include <linux/ioprio.h>
+#include <linux/netlink.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sched.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/personality.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
-/*
- * A deny list cannot refuse what is newer than it: a call that a later kernel adds is allowed here
- * until it stands in this table. The unit's SystemCallFilter= is the allow list around it.
- */
+#define ALL UINT32_MAX
 
-#define DENY(name)                                                                                 \
-    {                                                                                              \
-        name, SECCOMP_TEMPLATE, EPERM                                                              \
-    }
-#define DENY_WORKER(name)                                                                          \
-    {                                                                                              \
-        name, SECCOMP_WORKER, EPERM                                                                \
-    }
+/* Of newer kernels than the headers of libc. */
+#ifndef IPV6_MINHOPCOUNT
+#define IPV6_MINHOPCOUNT 73
+#endif
+#ifndef TCP_AO_ADD_KEY
+#define TCP_AO_ADD_KEY 38
+#endif
+#ifndef SO_BINDTOIFINDEX
+#define SO_BINDTOIFINDEX 62
+#endif
+#ifndef SO_DETACH_REUSEPORT_BPF
+#define SO_DETACH_REUSEPORT_BPF 68
+#endif
+
+/* personality(2): asks without a change. */
+#define PERSONALITY_QUERY 0xffffffffU
+
+/* socket(2): the type of a socket without its flags. */
+#define TYPE_BITS 0xf
 
 /* clang-format off */
-const DeniedCall denied_calls[] = {
-    /* mounts, roots */
-    DENY("mount"),
-    DENY("umount"),
-    DENY("umount2"),
-    DENY("mount_setattr"),
-    DENY("move_mount"),
-    DENY("open_tree"),
-    DENY("open_tree_attr"),
-    DENY("fsopen"),
-    DENY("fsconfig"),
-    DENY("fsmount"),
-    DENY("fspick"),
-    DENY("pivot_root"),
-    DENY("chroot"),
-    DENY("statmount"),
-    DENY("listmount"),
-    /* kernel: modules, another kernel, its log, restart */
-    DENY("init_module"),
-    DENY("finit_module"),
-    DENY("delete_module"),
-    DENY("create_module"),
-    DENY("get_kernel_syms"),
-    DENY("query_module"),
-    DENY("kexec_load"),
-    DENY("kexec_file_load"),
-    DENY("reboot"),
-    DENY("syslog"),
-    /* tracing and other processes' insides. process_vm_* are the template's: it reads slow workers */
-    DENY("ptrace"),
-    DENY("pidfd_getfd"),
-    DENY("kcmp"),
-    DENY("perf_event_open"),
-    DENY("bpf"),
-    DENY("lookup_dcookie"),
-    DENY("process_madvise"),
-    DENY("process_mrelease"),
-    DENY("move_pages"),
-    DENY("migrate_pages"),
-    /* keyrings */
-    DENY("add_key"),
-    DENY("keyctl"),
-    DENY("request_key"),
-    /* namespaces; clone's flags stand below */
-    DENY("unshare"),
-    DENY("setns"),
-    /* io_uring passes by filters */
-    DENY("io_uring_setup"),
-    DENY("io_uring_enter"),
-    DENY("io_uring_register"),
-    /* help for exploits of the kernel */
-    DENY("userfaultfd"),
-    /* files by handle, whole file systems */
-    DENY("name_to_handle_at"),
-    DENY("open_by_handle_at"),
-    DENY("fanotify_init"),
-    DENY("fanotify_mark"),
-    /* the machine: clocks, swap, quota, accounting, names, ports, terminals */
-    DENY("settimeofday"),
-    DENY("clock_settime"),
-    DENY("clock_settime64"),
-    DENY("clock_adjtime"),
-    DENY("clock_adjtime64"),
-    DENY("adjtimex"),
-    DENY("stime"),
-    DENY("swapon"),
-    DENY("swapoff"),
-    DENY("quotactl"),
-    DENY("quotactl_fd"),
-    DENY("acct"),
-    DENY("sethostname"),
-    DENY("setdomainname"),
-    DENY("iopl"),
-    DENY("ioperm"),
-    DENY("vhangup"),
-    /* of old */
-    DENY("nfsservctl"),
-    DENY("uselib"),
-    DENY("ustat"),
-    DENY("sysfs"),
-    DENY("_sysctl"),
-    DENY("modify_ldt"),
-    DENY("vm86"),
-    DENY("vm86old"),
-    /* Its flags are behind a pointer: ENOSYS makes libraries fall back to clone. */
-    {"clone3", SECCOMP_TEMPLATE, ENOSYS},
-    /* other processes of the pool */
-    DENY_WORKER("process_vm_readv"),
-    DENY_WORKER("process_vm_writev"),
-    DENY_WORKER("setpriority"),
-    DENY_WORKER("sched_setscheduler"),
-    DENY_WORKER("sched_setparam"),
-    DENY_WORKER("sched_setattr"),
-    DENY_WORKER("sched_setaffinity"),
-    DENY_WORKER("ioprio_set"),
-};
-const size_t n_denied_calls = ARRAY_SIZE(denied_calls);
+#define EQUAL(n, v)       {n, ARGUMENT_EQUAL, (uint32_t)(v), ALL}
+#define BITS(n, mask, v)  {n, ARGUMENT_EQUAL, (uint32_t)(v), (uint32_t)(mask)}
+#define NOT(n, v)         {n, ARGUMENT_NOT, (uint32_t)(v), 0}
+#define ABOVE(n, v)       {n, ARGUMENT_ABOVE, (uint32_t)(v), 0}
 
-#define ALL_BITS       UINT32_MAX
-#define NO_FLAG(flag)  {"clone", SECCOMP_TEMPLATE, 0, flag, flag}
-#define NO_IOCTL(nr)   {"ioctl", SECCOMP_TEMPLATE, 1, ALL_BITS, nr}
-#define NO_FAMILY(nr)  {"socket", SECCOMP_TEMPLATE, 0, ALL_BITS, nr}
+#define ONE(call, when, reason, a)     {call, when, false, false, NULL, reason, 1, {a}}
+#define TWO(call, when, reason, a, b)  {call, when, false, false, NULL, reason, 2, {a, b}}
 
-const DeniedArgument denied_arguments[] = {
-    NO_FLAG(CLONE_NEWNS),
-    NO_FLAG(CLONE_NEWCGROUP),
-    NO_FLAG(CLONE_NEWUTS),
-    NO_FLAG(CLONE_NEWIPC),
-    NO_FLAG(CLONE_NEWUSER),
-    NO_FLAG(CLONE_NEWPID),
-    NO_FLAG(CLONE_NEWNET),
-    /* typing for others into their terminal */
-    NO_IOCTL(TIOCSTI),
-    NO_IOCTL(TIOCLINUX),
-    /* kernel code that sites have no use for; AF_NETLINK stays, getaddrinfo(3) asks it */
-    NO_FAMILY(AF_AX25),
-    NO_FAMILY(AF_IPX),
-    NO_FAMILY(AF_APPLETALK),
-    NO_FAMILY(AF_X25),
-    NO_FAMILY(AF_KEY),
-    NO_FAMILY(AF_PACKET),
-    NO_FAMILY(AF_RDS),
-    NO_FAMILY(AF_PPPOX),
-    NO_FAMILY(AF_LLC),
-    NO_FAMILY(AF_IB),
-    NO_FAMILY(AF_CAN),
-    NO_FAMILY(AF_TIPC),
-    NO_FAMILY(AF_BLUETOOTH),
-    NO_FAMILY(AF_ALG),
-    NO_FAMILY(AF_NFC),
-    NO_FAMILY(AF_VSOCK),
-    NO_FAMILY(AF_KCM),
-    NO_FAMILY(AF_QIPCRTR),
-    NO_FAMILY(AF_SMC),
-    NO_FAMILY(AF_XDP),
-    /* kill of the own process group, of other groups and of all */
-    {"kill", SECCOMP_WORKER, 0, ALL_BITS, 0},
-    {"kill", SECCOMP_WORKER, 0, 0x80000000, 0x80000000},
+#define NAMESPACE(flag)                                                                            \
+    {"clone", ARGUMENT_ALWAYS, false, false, "unshare", "new namespaces", 1, {BITS(0, flag, flag)}}
+#define IOCTL(when, reason, nr)  ONE("ioctl", when, reason, EQUAL(1, nr))
+#define FAMILY(nr)                                                                                 \
+    ONE("socket", ARGUMENT_ALWAYS, "families but unix, IPv4, IPv6 and netlink", EQUAL(0, nr))
+#define TYPE(family, type)                                                                         \
+    TWO("socket", ARGUMENT_ALWAYS, "SCTP, DCCP and raw packets", EQUAL(0, family),                 \
+        BITS(1, TYPE_BITS, type))
+#define OPTION(level, name)                                                                        \
+    TWO("setsockopt", ARGUMENT_ALWAYS, "what would outlive the worker on listening sockets",       \
+        EQUAL(1, level), EQUAL(2, name))
+#define SETOWN(cmd)                                                                                \
+    ONE("fcntl", ARGUMENT_UNSCOPED, "signals to others by asynchronous input", EQUAL(1, cmd))
+#define OTHERS(call, argument)                                                                     \
+    ONE(call, ARGUMENT_ALWAYS, "others than itself", NOT(argument, 0))
+
+const ArgumentRule argument_rules[] = {
+    NAMESPACE(CLONE_NEWNS),
+    NAMESPACE(CLONE_NEWCGROUP),
+    NAMESPACE(CLONE_NEWUTS),
+    NAMESPACE(CLONE_NEWIPC),
+    NAMESPACE(CLONE_NEWUSER),
+    NAMESPACE(CLONE_NEWPID),
+    NAMESPACE(CLONE_NEWNET),
+    /* posix_spawn(3); fork(3) is the template's too, see template_calls */
+    ONE("clone", ARGUMENT_NO_EXEC, "new processes",
+        BITS(0, CLONE_VFORK | CLONE_THREAD, CLONE_VFORK)),
+
+    IOCTL(ARGUMENT_ALWAYS, "types into a terminal for its owner", TIOCSTI),
+    IOCTL(ARGUMENT_ALWAYS, "types into a terminal for its owner", TIOCLINUX),
+    IOCTL(ARGUMENT_UNSCOPED, "signals to others by asynchronous input", FIOSETOWN),
+    IOCTL(ARGUMENT_UNSCOPED, "signals to others by asynchronous input", SIOCSPGRP),
+    SETOWN(F_SETOWN),
+    SETOWN(F_SETOWN_EX),
+    SETOWN(F_SETSIG),
+
+    /* Of sockets what stands in RestrictAddressFamilies= of the unit, for programs of a pool that
+     * runs without it too. AF_NETLINK: getaddrinfo(3) asks it for addresses. */
+    FAMILY(AF_AX25),
+    FAMILY(AF_IPX),
+    FAMILY(AF_APPLETALK),
+    FAMILY(AF_NETROM),
+    FAMILY(AF_BRIDGE),
+    FAMILY(AF_ATMPVC),
+    FAMILY(AF_X25),
+    FAMILY(AF_ROSE),
+    FAMILY(AF_DECnet),
+    FAMILY(AF_NETBEUI),
+    FAMILY(AF_SECURITY),
+    FAMILY(AF_KEY),
+    ONE("socket", ARGUMENT_ALWAYS, "families but unix, IPv4, IPv6 and netlink",
+        ABOVE(0, AF_NETLINK)),
+    TWO("socket", ARGUMENT_ALWAYS, "netlink but for addresses and routes", EQUAL(0, AF_NETLINK),
+        NOT(2, NETLINK_ROUTE)),
+    ONE("socketpair", ARGUMENT_ALWAYS, "families but unix", NOT(0, AF_UNIX)),
+    /* Protocols: TCP, UDP, ICMP of both versions. Landlock's rules of ports are of TCP alone, and
+     * MPTCP, SCTP and SMC reach its services as well. */
+    TYPE(AF_INET, SOCK_RDM),
+    TYPE(AF_INET, SOCK_SEQPACKET),
+    TYPE(AF_INET, SOCK_DCCP),
+    TYPE(AF_INET, SOCK_PACKET),
+    TYPE(AF_INET6, SOCK_RDM),
+    TYPE(AF_INET6, SOCK_SEQPACKET),
+    TYPE(AF_INET6, SOCK_DCCP),
+    TYPE(AF_INET6, SOCK_PACKET),
+    TWO("socket", ARGUMENT_ALWAYS, "protocols but TCP, UDP and ICMP: MPTCP, SCTP, SMC",
+        EQUAL(0, AF_INET), ABOVE(2, IPPROTO_ICMPV6)),
+    TWO("socket", ARGUMENT_ALWAYS, "protocols but TCP, UDP and ICMP: MPTCP, SCTP, SMC",
+        EQUAL(0, AF_INET6), ABOVE(2, IPPROTO_ICMPV6)),
+    ONE("sendto", ARGUMENT_TCP_PORTS, "connecting as it sends",
+        BITS(3, MSG_FASTOPEN, MSG_FASTOPEN)),
+    ONE("sendmsg", ARGUMENT_TCP_PORTS, "connecting as it sends",
+        BITS(2, MSG_FASTOPEN, MSG_FASTOPEN)),
+    ONE("sendmmsg", ARGUMENT_TCP_PORTS, "connecting as it sends",
+        BITS(3, MSG_FASTOPEN, MSG_FASTOPEN)),
+    TWO("setsockopt", ARGUMENT_TCP_PORTS, "other protocols on top of TCP (kTLS, SMC)",
+        EQUAL(1, IPPROTO_TCP), EQUAL(2, TCP_ULP)),
+    TWO("setsockopt", ARGUMENT_LINGERING, "sockets whose closing waits", EQUAL(1, SOL_SOCKET),
+        EQUAL(2, SO_LINGER)),
+
+    /* The listener belongs to systemd, and serves generations to come: filters, keys and devices on
+     * it would keep clients from them, and so would the end of its reading side. SHUT_WR does
+     * nothing to a listener. */
+    OPTION(SOL_SOCKET, SO_ATTACH_FILTER),
+    OPTION(SOL_SOCKET, SO_LOCK_FILTER),
+    OPTION(SOL_SOCKET, SO_ATTACH_BPF),
+    OPTION(SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF),
+    OPTION(SOL_SOCKET, SO_ATTACH_REUSEPORT_EBPF),
+    OPTION(SOL_SOCKET, SO_DETACH_REUSEPORT_BPF),
+    OPTION(SOL_SOCKET, SO_BINDTODEVICE),
+    OPTION(SOL_SOCKET, SO_BINDTOIFINDEX),
+    OPTION(IPPROTO_IP, IP_MINTTL),
+    OPTION(IPPROTO_IPV6, IPV6_MINHOPCOUNT),
+    OPTION(IPPROTO_TCP, TCP_MD5SIG),
+    OPTION(IPPROTO_TCP, TCP_MD5SIG_EXT),
+    OPTION(IPPROTO_TCP, TCP_AO_ADD_KEY),
+    {"shutdown", ARGUMENT_ALWAYS, true, true, NULL, "the end of the reading side, also of listeners",
+     1, {EQUAL(1, SHUT_RD)}},
+    {"shutdown", ARGUMENT_ALWAYS, true, false, NULL, "the end of both sides, also of listeners", 1,
+     {ABOVE(1, SHUT_WR)}},
+
+    ONE("kill", ARGUMENT_ALWAYS, "process groups and all processes", EQUAL(0, 0)),
+    ONE("kill", ARGUMENT_ALWAYS, "process groups and all processes", BITS(0, 1U << 31, 1U << 31)),
+    /* With a descriptor of /proc/PID, which pidfd_open(2) is not needed for. */
+    {"pidfd_send_signal", ARGUMENT_UNSCOPED, false, false, NULL, "signals by descriptors", 0, {{0}}},
+
+    {"truncate", ARGUMENT_TRUNCATING, false, false, NULL, "which Landlock does not see here", 0, {{0}}},
+
+    OTHERS("prlimit64", 0),
+    OTHERS("sched_setaffinity", 0),
+    OTHERS("sched_setattr", 0),
+    OTHERS("sched_setparam", 0),
+    OTHERS("sched_setscheduler", 0),
+    OTHERS("setpriority", 1),
+    ONE("setpriority", ARGUMENT_ALWAYS, "others than itself", NOT(0, PRIO_PROCESS)),
+    OTHERS("ioprio_set", 1),
+    ONE("ioprio_set", ARGUMENT_ALWAYS, "others than itself", NOT(0, IOPRIO_WHO_PROCESS)),
+
+    ONE("prctl", ARGUMENT_ALWAYS, "which memory others take for its program and arguments",
+        EQUAL(0, PR_SET_MM)),
+    ONE("personality", ARGUMENT_ALWAYS, "changes of the execution domain",
+        NOT(0, PERSONALITY_QUERY)),
 };
-const size_t n_denied_arguments = ARRAY_SIZE(denied_arguments);
 /* clang-format on */
+const size_t n_argument_rules = ARRAY_SIZE(argument_rules);
+
+static bool matches(const ArgumentRule *a, const uint64_t arguments[static 6])
+{
+    for (size_t i = 0; i < a->n; i++) {
+        uint64_t given = arguments[a->compares[i].argument], value = a->compares[i].value;
+        bool holds[] = {
+            [ARGUMENT_EQUAL] = (given & a->compares[i].mask) == value,
+            [ARGUMENT_NOT] = given != value,
+            [ARGUMENT_ABOVE] = given > value,
+        };
+
+        if (!holds[a->compares[i].compare])
+            return false;
+    }
+    return true;
+}
+
+const char *argument_find_reason(const char *call, const uint64_t arguments[static 6])
+{
+    for (size_t i = 0; i < n_argument_rules; i++)
+        if (strcmp(argument_rules[i].call, call) == 0 && matches(&argument_rules[i], arguments))
+            return argument_rules[i].reason;
+    return NULL;
+}
 
 const char *const template_calls[] = {
-    "kill", "tkill", "tgkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo", "pidfd_open",
+    "clone",
+    /* the call stacks of slow workers, which it interrupts for them */
+    "process_vm_readv",
+    "process_vm_writev",
+    /* OPcache's lock, of which each worker makes one for itself before it is confined further */
+    "memfd_create",
 };
 const size_t n_template_calls = ARRAY_SIZE(template_calls);
+
+const char *const aimed_calls[] = {
+    "kill", "tkill", "tgkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo", "pidfd_open",
+};
+const size_t n_aimed_calls = ARRAY_SIZE(aimed_calls);
 
 const char *const porter_calls[] = {
     /* connections and links */
@@ -186,7 +227,6 @@ const char *const porter_calls[] = {
     "epoll_wait",
     "epoll_pwait",
     "clock_gettime",
-    "clock_gettime64",
     "restart_syscall",
     /* lines for people, where there is no journal */
     "write",
@@ -209,7 +249,6 @@ const size_t n_porter_calls = ARRAY_SIZE(porter_calls);
 const AllowedArgument porter_arguments[] = {
     /* no code that was not there at the start */
     {"mmap", 2, PROT_EXEC, 0},
-    {"mmap2", 2, PROT_EXEC, 0},
     {"mprotect", 2, PROT_EXEC, 0},
     /* whether a snapshot stays as it is, and its size; no file by its name is of any use here */
     {"fcntl", 1, UINT32_MAX, F_GET_SEALS},

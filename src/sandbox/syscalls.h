@@ -1,37 +1,67 @@
 #pragma once
 
 /*
- * What the filters deny, as data. Private to sandbox/.
+ * What filters look at besides the names of calls (src/syscall/), as data: which arguments are
+ * refused, and what the template needs that its workers do not get.
  */
 
-#include "sandbox/sandbox.h"
+#include "base/macro.h"
 
-/* A call that is denied whatever its arguments are. Names that this architecture or libseccomp does
- * not know are left out. */
-typedef struct DeniedCall {
-    const char *name;
-    SeccompProfile from; /* SECCOMP_TEMPLATE: both profiles; SECCOMP_WORKER: that one only */
-    int error;
-} DeniedCall;
+#define ARGUMENT_COMPARES_MAX 3
 
-extern const DeniedCall denied_calls[];
-extern const size_t n_denied_calls;
+/* When a rule holds. */
+typedef enum ArgumentWhen {
+    ARGUMENT_ALWAYS,
+    ARGUMENT_NO_EXEC,    /* sandbox.exec = no */
+    ARGUMENT_TCP_PORTS,  /* sandbox.tcp_connect names ports: ways round Landlock's rules */
+    ARGUMENT_UNSCOPED,   /* the kernel's Landlock does not keep signals in (before ABI 6) */
+    ARGUMENT_TRUNCATING, /* Landlock has paths to keep from being written to, and does not know
+                            truncate(2) (before ABI 3) */
+    ARGUMENT_LINGERING,  /* unix sockets cannot refuse descriptors (before Linux 6.16): the manager
+                            closes what workers send to it, and close(2) must not wait */
+    _ARGUMENT_WHEN_MAX,
+} ArgumentWhen;
 
-/* A call that is denied when (argument & mask) == value; masks have 32 bits, since the kernel
- * looks at no more of these arguments and would not see what differs above. */
-typedef struct DeniedArgument {
-    const char *name;
-    SeccompProfile from;
-    unsigned argument;
-    uint32_t mask, value;
-} DeniedArgument;
+/* EQUAL looks at the low 32 bits, since the kernel looks at no more of these arguments and would
+ * not see what differs above. NOT and ABOVE look at all 64, so that a value which differs only
+ * above is refused. */
+typedef enum ArgumentCompare {
+    ARGUMENT_EQUAL, /* (argument & mask) == value */
+    ARGUMENT_NOT,
+    ARGUMENT_ABOVE,
+} ArgumentCompare;
 
-extern const DeniedArgument denied_arguments[];
-extern const size_t n_denied_arguments;
+/* A call that is refused with EPERM when all comparisons hold; n = 0: always. */
+typedef struct ArgumentRule {
+    const char *call;
+    ArgumentWhen when;
+    bool worker;  /* only in the stage of workers, since the template needs it, or since innocent
+                     programs try it too often to be told of */
+    bool pretend; /* instead of EPERM it says success, and does nothing */
+    const char *unless; /* not when this call is allowed; NULL: no such exception */
+    const char *reason;
+    size_t n;
+    struct {
+        unsigned argument;
+        ArgumentCompare compare;
+        uint32_t value, mask;
+    } compares[ARGUMENT_COMPARES_MAX];
+} ArgumentRule;
 
-/* Calls that may not name the template as their first argument. */
+extern const ArgumentRule argument_rules[];
+extern const size_t n_argument_rules;
+
+/** What is refused of a call with these arguments, whether or not the rule is in force; NULL:
+ * nothing. */
+const char *argument_find_reason(const char *call, const uint64_t arguments[static 6]);
+
+/* Calls that the template may make and its workers only if they are allowed to them. */
 extern const char *const template_calls[];
 extern const size_t n_template_calls;
+
+/* Calls that workers may not make with the template or the manager as their first argument. */
+extern const char *const aimed_calls[];
+extern const size_t n_aimed_calls;
 
 /* All that the porter may call; everything else is denied with EPERM. */
 extern const char *const porter_calls[];
@@ -39,7 +69,7 @@ extern const size_t n_porter_calls;
 
 /* And these, when (argument & mask) == value; the masks have 64 bits. */
 typedef struct AllowedArgument {
-    const char *name;
+    const char *call;
     unsigned argument;
     uint64_t mask, value;
 } AllowedArgument;

@@ -6,15 +6,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-static const struct {
-    uint32_t bit;
-    const char *name;
-} moot_names[] = {
-    {BOARD_MOOT_BOUNDING_SET, "bounding-set"},
-    {BOARD_MOOT_LANDLOCK, "landlock"},
-    {BOARD_MOOT_SECUREBITS, "securebits"},
-};
-
 int dashboard_put(Buffer *b, const char *text)
 {
     return buffer_append(b, text, strlen(text));
@@ -51,13 +42,14 @@ static const char *get_word(const void *object, const DashboardField *f)
 
 static int put_moot(Buffer *b, uint32_t bits)
 {
-    const char *separator = "";
+    const char *separator = "", *word;
+    uint32_t bit;
     int r = 0;
 
-    for (size_t i = 0; r == 0 && i < ARRAY_SIZE(moot_names); i++) {
-        if (!(bits & moot_names[i].bit))
+    for (size_t i = 0; r == 0 && (word = board_moot_word(i, &bit)); i++) {
+        if (!(bits & bit))
             continue;
-        r = buffer_printf(b, "%s%s", separator, moot_names[i].name);
+        r = buffer_printf(b, "%s%s", separator, word);
         separator = ", ";
     }
     return r == 0 && !*separator ? dashboard_put(b, "nothing") : r;

@@ -11,15 +11,6 @@
 #include <string.h>
 #include <time.h>
 
-static const struct {
-    uint32_t bit;
-    const char *name;
-} moot_names[] = {
-    {BOARD_MOOT_BOUNDING_SET, "bounding-set"},
-    {BOARD_MOOT_LANDLOCK, "landlock"},
-    {BOARD_MOOT_SECUREBITS, "securebits"},
-};
-
 static uint32_t get_u32(const void *object, const RenderField *f)
 {
     uint32_t v;
@@ -53,13 +44,14 @@ static const char *get_word(const void *object, const RenderField *f)
 
 static int json_moot(Buffer *b, uint32_t bits)
 {
-    const char *separator = "";
+    const char *separator = "", *word;
     int r = buffer_append(b, "[", 1);
+    uint32_t bit;
 
-    for (size_t i = 0; r == 0 && i < ARRAY_SIZE(moot_names); i++) {
-        if (!(bits & moot_names[i].bit))
+    for (size_t i = 0; r == 0 && (word = board_moot_word(i, &bit)); i++) {
+        if (!(bits & bit))
             continue;
-        r = buffer_printf(b, "%s\"%s\"", separator, moot_names[i].name);
+        r = buffer_printf(b, "%s\"%s\"", separator, word);
         separator = ", ";
     }
     return r < 0 ? r : buffer_append(b, "]", 1);
@@ -157,13 +149,14 @@ static int render_json(Buffer *b, const StatusPool *pool, const StatusWorker *wo
 
 static int text_moot(Buffer *b, uint32_t bits)
 {
-    const char *separator = "";
+    const char *separator = "", *word;
+    uint32_t bit;
     int r = 0;
 
-    for (size_t i = 0; r == 0 && i < ARRAY_SIZE(moot_names); i++) {
-        if (!(bits & moot_names[i].bit))
+    for (size_t i = 0; r == 0 && (word = board_moot_word(i, &bit)); i++) {
+        if (!(bits & bit))
             continue;
-        r = buffer_printf(b, "%s%s", separator, moot_names[i].name);
+        r = buffer_printf(b, "%s%s", separator, word);
         separator = ", ";
     }
     return r == 0 && !*separator ? buffer_append(b, "nothing", 7) : r;

@@ -34,6 +34,9 @@ int socket_settings_make(const PoolConfig *c, UnitScope scope, ConfigIssues *iss
 int service_settings_make(const PoolConfig *c, UnitScope scope, ConfigIssues *issues,
                           UnitSettings *s);
 
+/** What the unit has to allow for sandbox.syscalls and sandbox.report. 0 or -ENOMEM. */
+int call_settings_make(const PoolConfig *c, UnitSettings *s);
+
 /* A path that the pool file names and what for. */
 typedef struct PathWant {
     char *path; /* absolute, without "." and ".." and double slashes */

@@ -146,8 +146,24 @@ static int add_limits(const PoolConfig *c, UnitSettings *s)
                         c->rlimit_core);
 }
 
+/* manager/worker_cgroup.h of the manager: the controllers, and a folder that can be written. */
+static int add_cgroup(const PoolConfig *c, UnitSettings *s)
+{
+    bool memory = c->pm_worker_memory_max_bytes > 0, tasks = c->pm_worker_tasks_max > 0;
+    const char *directive = memory ? "pm.worker_memory_max" : "pm.worker_tasks_max";
+    int r;
+
+    if (!memory && !tasks)
+        return 0;
+    r = settings_add(s, UNIT_SERVICE, "Service", "Delegate", directive, "%s%s%s",
+                     memory ? "memory" : "", memory && tasks ? " " : "", tasks ? "pids" : "");
+    return r < 0
+               ? r
+               : settings_add(s, UNIT_SERVICE, "Service", "ProtectControlGroups", directive, "no");
+}
+
 /* Without privileges there is nothing to grant and nothing hidden. */
-static int make_for_user(const PoolConfig *c, ConfigIssues *issues)
+static int make_for_user(const PoolConfig *c, ConfigIssues *issues, UnitSettings *s)
 {
     if (c->chroot)
         config_issues_add_at(issues, CONFIG_ERROR, c, "chroot",
@@ -157,7 +173,13 @@ static int make_for_user(const PoolConfig *c, ConfigIssues *issues)
         config_issues_add_at(issues, CONFIG_WARNING, c, "process.priority",
                              "%d is more than a user's own pool may have, expected 0 to 20",
                              c->process_priority);
-    return 0;
+    if (c->pm_worker_memory_max_bytes > 0 || c->pm_worker_tasks_max > 0)
+        config_issues_add_at(
+            issues, CONFIG_ERROR, c,
+            c->pm_worker_memory_max_bytes > 0 ? "pm.worker_memory_max" : "pm.worker_tasks_max",
+            "the workers of a user's own pool could change the limits of their own cgroups, "
+            "expected a pool of the system, or no such limit");
+    return call_settings_make(c, s);
 }
 
 int service_settings_make(const PoolConfig *c, UnitScope scope, ConfigIssues *issues,
@@ -166,10 +188,14 @@ int service_settings_make(const PoolConfig *c, UnitScope scope, ConfigIssues *is
     int r;
 
     if (scope == UNIT_SCOPE_USER)
-        return make_for_user(c, issues);
+        return make_for_user(c, issues, s);
     r = add_chroot(c, s);
     if (r == 0)
         r = add_limits(c, s);
+    if (r == 0)
+        r = call_settings_make(c, s);
+    if (r == 0)
+        r = add_cgroup(c, s);
     if (r == 0)
         r = add_sockets(c, c->listen, c->n_listen, "listen", s);
     if (r == 0)

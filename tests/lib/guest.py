@@ -10,6 +10,7 @@ import ctypes
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -19,8 +20,16 @@ import uuid
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 BUILD_BASE = pathlib.Path(os.environ.get("FPMD_BUILD_BASE", REPOSITORY / "build"))
-INSTALLED_BUILD = BUILD_BASE / "gcc"
+# With FPMD_SANITIZE=1 the guests run the build with AddressSanitizer and UBSan.
+SANITIZED = os.environ.get("FPMD_SANITIZE") == "1"
+INSTALLED_BUILD = BUILD_BASE / ("sanitize" if SANITIZED else "gcc")
 WWW = REPOSITORY / "tests" / "system" / "www"
+
+SANITIZER_REPORTS = "/run/sanitizer/reports"
+
+# Of a function that does not return on a stack that was made for clone(2).
+SANITIZER_WARNING = (r"==\d+==WARNING: ASan is ignoring requested __asan_handle_no_return.*\n"
+                     r"False positive.*\nFor details.*\n")
 
 CLONE_NEWNET = 0x40000000
 PR_SET_PDEATHSIG = 1
@@ -161,6 +170,8 @@ class Guest:
                    "g site-extra -\nm site site-extra\nm site audio\n")
         if self._install:
             self.install(INSTALLED_BUILD)
+            if SANITIZED:
+                self._configure_sanitizers()
         self._check("systemd-sysusers", f"--root={root}")
         shutil.copytree(WWW, root / "srv/www", dirs_exist_ok=True)
         self._check("chroot", root, "chown", "-R", "www-data:www-data", "/srv/www")
@@ -169,6 +180,24 @@ class Guest:
             link = root / "etc/systemd/system/multi-user.target.wants/nginx.service"
             link.parent.mkdir(parents=True, exist_ok=True)
             link.symlink_to("/lib/systemd/system/nginx.service")
+
+    def _configure_sanitizers(self):
+        """See sanitizer.c. Leaks are looked for, by ptrace, in managers: nothing else of a pool may."""
+        folder = os.path.dirname(SANITIZER_REPORTS)
+        self.write("/usr/lib/tmpfiles.d/zz-sanitizer.conf",
+                   f"d {folder} 0755\nf {SANITIZER_REPORTS} 0666\n")
+        self.write("/usr/lib/systemd/system/fpmd@.service.d/sanitizer.conf",
+                   f"[Service]\nReadWritePaths=-{folder}\nSystemCallFilter=ptrace\n")
+
+    def take_sanitizer_reports(self):
+        """What sanitizers have said since the last call."""
+        if not SANITIZED or not self._install or not self.pid:
+            return ""
+        path = self.path(SANITIZER_REPORTS)
+        text = path.read_text(errors="replace")
+        if text:
+            os.truncate(path, 0)
+        return re.sub(SANITIZER_WARNING, "", text)
 
     def install(self, build):
         """Installs a build folder into the files of the guest, with what a package would do then."""
@@ -201,6 +230,22 @@ class Guest:
         finally:
             for path in mounted:
                 subprocess.run(["umount", "-l", path])
+
+    def chroot(self, *command):
+        """Runs a command in the files of the guest, before it boots."""
+        self._check("chroot", self._base / "root", *command)
+
+    def enable_extensions(self, *names):
+        """Switches on extensions of PHP that tests/lib/packages has installed, before the guest boots."""
+        available = self.path("/etc/php/8.2/mods-available")
+        for name in names:
+            priority = re.search(r"^;\s*priority\s*=\s*(\d+)",
+                                 (available / f"{name}.ini").read_text(), re.MULTILINE)
+            for sapi in ("fpm", "cli", "embed"):
+                link = self.path(f"/etc/php/8.2/{sapi}/conf.d/"
+                                 f"{priority.group(1) if priority else '20'}-{name}.ini")
+                link.unlink(missing_ok=True)
+                link.symlink_to(f"/etc/php/8.2/mods-available/{name}.ini")
 
     def _boot(self):
         parent = _cgroup2_parent()

@@ -96,7 +96,9 @@ def step_build():
 def meson_test(folder, label):
     """Runs the tests of a build folder; each case of a check program counts."""
     global passed, failed, skipped
-    env = dict(os.environ, ASAN_OPTIONS="abort_on_error=1:halt_on_error=1:detect_leaks=1",
+    env = dict(os.environ,
+               ASAN_OPTIONS="abort_on_error=1:halt_on_error=1:detect_leaks=1:handle_segv=1:"
+                            "handle_sigbus=1:handle_sigfpe=1:handle_sigill=1",
                UBSAN_OPTIONS="halt_on_error=1:abort_on_error=1:print_stacktrace=1",
                CK_DEFAULT_TIMEOUT="60")
     log = folder / "meson-logs/testlog.json"
@@ -136,9 +138,25 @@ def step_unit():
         meson_test(folder, "unit")
 
 
+@functools.cache
+def build_sanitized():
+    """With an object that makes it work in the guests as well, see sanitizer.c."""
+    source, made = REPOSITORY / "tests/lib/sanitizer.c", BUILD_BASE / "sanitizer.o"
+    BUILD_BASE.mkdir(parents=True, exist_ok=True)
+    ok, output = run("clang", "-D_GNU_SOURCE", "-Wall", "-Werror", "-O1", "-g", "-fPIC",
+                     "-fno-builtin", "-c", source,
+                     "-o", made)
+    if ok and (BUILD_BASE / "sanitize/build.ninja").exists():  # perhaps of an earlier version
+        ok, output = run("meson", "configure", BUILD_BASE / "sanitize", f"-Dc_link_args={made}")
+    if not ok:
+        case(False, "build: sanitizer.o", output)
+        return None
+    return build("sanitize", "clang", "-Dtests=enabled", "-Db_sanitize=address,undefined",
+                 "-Db_lundef=false", f"-Dc_link_args={made}")
+
+
 def step_sanitize():
-    folder = build("sanitize", "clang", "-Dtests=enabled", "-Db_sanitize=address,undefined",
-                   "-Db_lundef=false")
+    folder = build_sanitized()
     if folder:
         meson_test(folder, "sanitize")
 
@@ -180,7 +198,7 @@ def step_system(topics):
 
 
 # Topics that mostly wait for times to pass: they run beside the others.
-PATIENT = {"addresses", "apply", "commands", "dashboard", "leaving", "limits", "migration", "recovery",
+PATIENT = {"addresses", "apply", "commands", "dashboard", "hostile", "leaving", "limits", "migration", "recovery",
            "recycling", "slowlog", "status_socket", "top", "traces"}
 
 
@@ -193,11 +211,11 @@ def run_topics(folder, topics, in_one_piece):
         counted(f"system {topic}", "/usr/bin/python3", folder / f"{topic}.py", in_one_piece=in_one_piece)
 
 
-def counted(name, *command, in_one_piece=False):
+def counted(name, *command, in_one_piece=False, **environment):
     """Runs a program whose last line is "N passed, N failed, N skipped", and adds its counts; in
     one piece its output is shown at its end."""
     global passed, failed, skipped
-    env = dict(os.environ, PYTHONPATH=str(REPOSITORY / "tests/lib"), PYTHONUNBUFFERED="1",
+    env = dict(os.environ, **environment, PYTHONPATH=str(REPOSITORY / "tests/lib"), PYTHONUNBUFFERED="1",
                PYTHONDONTWRITEBYTECODE="1")
     program = subprocess.Popen([str(c) for c in command], stdin=subprocess.DEVNULL,
                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
@@ -228,6 +246,28 @@ def counted(name, *command, in_one_piece=False):
         case(False, name, f"ended with status {status}")
 
 
+# Of the system tests, those that run with sanitizers each time: every program, and what they say to
+# each other. `tests/run sanguest TOPIC…` runs any, or "all".
+SANITIZED_TOPICS = ["bytes", "confinement", "porter", "requests"]
+
+
+def step_sanguest(topics):
+    """System tests whose guests run the build with sanitizers: a report fails its case."""
+    folder = REPOSITORY / "tests/system"
+    if "all" in topics:
+        topics = [p.stem for p in sorted(folder.glob("*.py"))]
+    if not build_sanitized():
+        return
+    for topic in topics or SANITIZED_TOPICS:
+        counted(f"sanguest {topic}", "/usr/bin/python3", folder / f"{topic}.py", FPMD_SANITIZE="1")
+
+
+def step_valgrind():
+    """Only by name: see ondemand/valgrind.py."""
+    if need_installed_build():
+        counted("valgrind", "/usr/bin/python3", REPOSITORY / "tests/ondemand/valgrind.py")
+
+
 def step_demo():
     if need_installed_build():
         ok, output = run(REPOSITORY / "tests/demo")
@@ -241,19 +281,20 @@ def step_bench():
         case(ok and "first request" in output, "bench: one short round", output)
 
 
-STEPS = ["source", "build", "unit", "sanitize", "analyze", "system", "demo", "bench"]
+STEPS = ["source", "build", "unit", "sanitize", "analyze", "system", "sanguest", "demo", "bench"]
+ON_DEMAND = ["valgrind"]
 
 
 def main():
     words = sys.argv[1:]
-    steps = [w for w in words if w in STEPS]
-    topics = [w for w in words if w not in STEPS]
-    if topics and "system" not in steps:
-        sys.exit(f"usage: tests/run [{'|'.join(STEPS)}]… [TOPIC of tests/system]…")
-    for step in STEPS:
-        if not words or step in steps:
+    steps = [w for w in words if w in STEPS + ON_DEMAND]
+    topics = [w for w in words if w not in STEPS + ON_DEMAND]
+    if topics and not {"system", "sanguest"} & set(steps):
+        sys.exit(f"usage: tests/run [{'|'.join(STEPS + ON_DEMAND)}]… [TOPIC of tests/system]…")
+    for step in STEPS + ON_DEMAND:
+        if step in (steps if words else STEPS):
             function = globals()[f"step_{step}"]
-            function(topics) if step == "system" else function()
+            function(topics) if step in ("system", "sanguest") else function()
     print(f"\n{passed} passed, {failed} failed, {skipped} skipped")
     sys.exit(1 if failed or not passed else 0)
 

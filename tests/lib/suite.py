@@ -12,6 +12,7 @@ is "N passed, N failed, N skipped".
 
 import contextlib
 import fnmatch
+import functools
 import http.client
 import json
 import os
@@ -29,8 +30,19 @@ import fastcgi
 import guest as guest_module
 from guest import Guest, GuestError, isolate, wait_until  # noqa: F401  (for the test files)
 
-# Patterns of cases ("topic.case name") that may be skipped where CI=true; none now.
-CI_MAY_SKIP = []
+# Patterns of cases ("topic.case name") that may be skipped where CI=true, and why.
+CI_MAY_SKIP = [
+    "cgroups.*",  # cgroups of version 2 without pids and memory, which those of version 1 have there
+]
+
+# Patterns of cases that say nothing in a guest with sanitizers, and why.
+NOT_SANITIZED = {
+    "confinement.the_exposure_score_*": "the unit grants ptrace",
+    "identity.the_exposure_score_*": "the unit grants ptrace",
+    "activation.the_manager_is_small_*": "sanitizers are large",
+    "porter.it_is_small": "sanitizers are large",
+    "porter.the_porter_can_do_nothing_else": "the porter has the descriptor for reports",
+}
 
 
 class GuestCase(unittest.TestCase):
@@ -56,6 +68,12 @@ class GuestCase(unittest.TestCase):
 
     def setUp(self):
         self.since = time.time()
+        self.addCleanup(self._look_for_sanitizer_reports)  # after the other cleanups
+
+    def _look_for_sanitizer_reports(self):
+        report = self.guest.take_sanitizer_reports() if self.guest else ""
+        if report:
+            self.fail(f"a sanitizer has reported:\n{report}")
 
     # ---- pools ----
 
@@ -302,6 +320,18 @@ def in_parallel(count, function):
 
 # ---- running ----
 
+def _leave_out(tests, topic):
+    """Makes cases skip that say nothing in a guest with sanitizers."""
+    for test in tests:
+        if isinstance(test, unittest.TestSuite):
+            _leave_out(test, topic)
+            continue
+        name = f"{topic}.{test._testMethodName.replace('test_', '', 1)}"
+        for pattern, reason in NOT_SANITIZED.items():
+            if fnmatch.fnmatch(name, pattern):
+                setattr(test, test._testMethodName, functools.partial(test.skipTest, reason))
+
+
 class _Result(unittest.TestResult):
     def __init__(self, topic):
         super().__init__()
@@ -346,7 +376,7 @@ class _Result(unittest.TestResult):
 
     def addSkip(self, test, reason):
         name = f"{self.topic}.{test.id().rsplit('.', 1)[-1].replace('test_', '')}"
-        if os.environ.get("CI") == "true" and \
+        if os.environ.get("CI") == "true" and not guest_module.SANITIZED and \
                 not any(fnmatch.fnmatch(name, pattern) for pattern in CI_MAY_SKIP):
             self.failed += 1
             self._line("FAIL", test, f": skipped where it must not be: {reason}")
@@ -365,6 +395,8 @@ def main():
     if sys.argv[1:]:
         loader.testNamePatterns = [f"*{word}*" for word in sys.argv[1:]]
     tests = loader.loadTestsFromModule(module)
+    if guest_module.SANITIZED:
+        _leave_out(tests, topic)
     result = _Result(topic)
     tests.run(result)
     print(f"{result.passed} passed, {result.failed} failed, {result.skips} skipped")

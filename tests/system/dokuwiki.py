@@ -177,20 +177,25 @@ class Wiki(GuestCase):
     @classmethod
     def prepare(cls, guest):
         guest.install_packages("dokuwiki", answers=ANSWERS)
+        guest.enable_extensions("curl", "intl")  # of which it makes use where they are there
         guest.path("/etc/systemd/system/php8.2-fpm.service").unlink()
         guest.write("/etc/nginx/tests.d/wiki.conf", NGINX % (90, "/run/fpmd/wiki.sock")
-                    + NGINX % (91, "/run/php/wiki.sock"))
+                    + NGINX % (91, "/run/php/wiki.sock") + NGINX % (92, "/run/fpmd/strict.sock"))
         guest.write("/etc/php/8.2/fpm/pool.d/www.conf",
                     "[wiki]\nuser = www-data\nlisten = /run/php/wiki.sock\nlisten.owner = www-data\n"
                     "pm = static\npm.max_children = 4\n"
                     + "".join(f"php_admin_value[{k}] = {v}\n" for k, v in SETTINGS.items()))
-        write_pool(guest, "wiki", user="www-data", children=4,
-                   **{f"php_admin_value__{k}": v for k, v in SETTINGS.items()})
+        for name, seccomp in (("wiki", "default"), ("strict", "strict")):
+            write_pool(guest, name, user="www-data", children=4,
+                       **{"sandbox.report": "yes", "sandbox.seccomp": seccomp},
+                       **{f"php_admin_value__{k}": v for k, v in SETTINGS.items()})
 
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.guest.systemctl("start", "php8.2-fpm.service", "fpmd@wiki.socket")
+        cls.guest.run("fpmctl", "apply", "wiki", "strict")  # so that the reports are complete
+        cls.guest.systemctl("start", "php8.2-fpm.service", "fpmd@wiki.socket",
+                            "fpmd@strict.socket")
 
 
 # Both in one class each, in one guest each: the wiki's data of one do not meet the other's.
@@ -209,6 +214,14 @@ class PhpFpm(Scenario, Wiki):
 
 class Fpmd(Scenario, Wiki):
     port = 90
+
+    def test_in_strict(self):
+        for step in (self.test_pages_and_their_parts_render, self.test_edit_and_save, self.test_search,
+                     self.test_an_image_of_five_megabytes):
+            self.browser = Browser(self.guest, 92)
+            step()
+        self.assertEqual([r["MESSAGE"] for r in self.records(
+            pool="strict", MESSAGE_ID=message_id("CALL_DENIED"))], [])
 
     def test_zz_no_message_that_php_fpm_does_not_give(self):
         """After the other cases of both classes: what PHP said in them is the same."""

@@ -113,8 +113,10 @@ class Fpmctl(GuestCase):
         self.assertNotIn("by-a-program", out)
         self.assertIn("by-a-program", self.told("log", "forger", "--all"))
         self.assertNotIn("forged", self.told("log", "other", "--all"))
-        # A worker can send what it likes, but not as the manager.
-        records = [json.loads(line) for line in self.told("log", "forger", "-o", "json").splitlines()]
+        # A worker can send what it likes, but not as the manager, and under no other name.
+        self.assertNotIn("forged", out)
+        records = [json.loads(line)
+                   for line in self.told("log", "forger", "--all", "-o", "json").splitlines()]
         forged = next(r for r in records if r["MESSAGE"] == "forged")
         self.assertRegex(forged["_EXE"], "php8.2$")
         self.assertEqual(forged["_UID"], self.guest.run("id", "-u", "site").stdout.strip())

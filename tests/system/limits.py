@@ -1,6 +1,8 @@
 """Limits of time: of requests, of workers, of waiting; who is ended, who is not, and what clients see."""
 
 import contextlib
+import resource
+import select
 import socket
 import subprocess
 import threading
@@ -26,6 +28,12 @@ SCRIPTS = {
     "finish": "<?php echo 'answered'; fastcgi_finish_request(); sleep(4); "
               "file_put_contents('/srv/site/finish', 'done');",
 }
+
+
+def raise_nofile():
+    """For the clients of many connections."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 65536), hard))
 
 
 class Call(threading.Thread):
@@ -410,6 +418,112 @@ server {
         time.sleep(5)
         self.assertLess(switches() - before, 15)
         self.assertTrue(alive(manager))
+
+
+class Input(GuestCase):
+    """Of what clients send, and do not send."""
+
+    nginx = False
+
+    def open_silent(self, name, n):
+        """n connections that say nothing."""
+        clients = []
+        self.addCleanup(lambda: [c.close() for c in clients])
+        for _ in range(n):
+            client = socket.socket(socket.AF_UNIX)
+            clients.append(client)
+            # Blocking: where the queue is full, it waits instead of EAGAIN.
+            client.connect(str(self.socket(name)))
+            client.settimeout(30)
+        return clients
+
+    def held(self, name):
+        return self.status(name)["connections_parked"]
+
+    def porter(self, name):
+        return [p for p in self.guest.processes(f"fpmd@{name}.service")
+                if executable(p) == "fpmd-porter"][0]
+
+    def test_a_head_that_is_too_large_is_answered_431(self):
+        self.pool("heads", security_max_params_size="8K", security_max_params=64)
+        self.assertEqual(self.ask("heads", "/hello.php").status, 200)
+        for params in ({"HTTP_X": "x" * 9000}, {f"HTTP_X{i}": "1" for i in range(70)}):
+            answer = self.ask("heads", "/hello.php", **params)
+            self.assertEqual(answer.status, 431)
+            self.assertIn("Request Header Fields Too Large", answer.text)
+        record = self.wait_record(POOL="heads", MESSAGE_ID=message_id("PROTOCOL_ERROR"))
+        self.assertIn("security.max_params_size", record["MESSAGE"])
+        self.assertEqual(self.status("heads")["protocol_errors"], 2)
+        self.assertEqual(self.ask("heads", "/hello.php", HTTP_X="x" * 5000).status, 200)
+
+    def test_who_stays_silent_is_closed(self):
+        """In the porter; who has carried a request may stay."""
+        self.pool("silent", request_first_byte_timeout="2s")
+        with fastcgi.Connection(self.socket("silent")) as kept:
+            self.assertEqual(kept.request("/hello.php", keep=True).status, 200)
+            begin = time.monotonic()
+            client = self.open_silent("silent", 1)[0]
+            self.assertEqual(client.recv(1), b"")
+            self.assertGreater(time.monotonic() - begin, 1.9)
+            self.assertLess(time.monotonic() - begin, 4)
+            self.assertEqual(kept.request("/hello.php", keep=True).status, 200)
+
+    def many(self, name, clients):
+        """The next requests are answered at once, and what holds the rest is small."""
+        porter = self.porter(name)
+        for _ in range(20):
+            begin = time.monotonic()
+            self.assertEqual(self.ask(name, "/hello.php").status, 200)
+            self.assertLess(time.monotonic() - begin, 0.5)
+        self.assertLess(int(proc_status(porter)["VmRSS"].split()[0]), 6 * 1024)
+        self.assertTrue(alive(porter))
+        clients[-1].sendall(b"\1")  # still there, and taken up by a worker
+
+    def test_10000_silent_connections_on_four_workers(self):
+        raise_nofile()
+        self.pool("crowd", children=4)
+        self.ask("crowd", "/hello.php")
+        begin = time.monotonic()
+        clients = self.open_silent("crowd", 10000)
+        self.assertLess(time.monotonic() - begin, 20)
+        # Some are in the workers.
+        wait_until(lambda: self.held("crowd") > 9400, 5, "they are held")
+        ended = select.poll()
+        for client in clients:
+            ended.register(client, select.POLLIN)
+        self.assertEqual(ended.poll(0), [], "none was closed")
+        self.many("crowd", clients)
+
+    def test_10000_kept_connections_on_four_workers(self):
+        raise_nofile()
+        self.pool("keep", children=4)
+        kept = []
+        self.addCleanup(lambda: [c.close() for c in kept])
+        for _ in range(10000):
+            kept.append(fastcgi.Connection(self.socket("keep")))
+            self.assertEqual(kept[-1].request("/hello.php", keep=True).status, 200)
+        self.many("keep", self.open_silent("keep", 1))
+        for connection in kept[:20] + kept[-20:]:
+            self.assertEqual(connection.request("/hello.php", keep=True).status, 200)
+
+    def test_at_the_limit_the_silent_ones_go_first(self):
+        raise_nofile()
+        self.pool("full", children=2)
+        self.guest.write("/run/systemd/system/fpmd@full.service.d/files.conf",
+                         "[Service]\nLimitNOFILE=1024:1024\n")
+        self.guest.systemctl("daemon-reload")
+        with fastcgi.Connection(self.socket("full")) as kept:
+            self.assertEqual(kept.request("/hello.php", keep=True).status, 200)
+            clients = self.open_silent("full", 1500)
+            self.assertEqual(clients[0].recv(1), b"")
+            clients[-1].settimeout(0.2)
+            with self.assertRaises(TimeoutError):
+                clients[-1].recv(1)
+            self.assertEqual(self.ask("full", "/hello.php").status, 200)
+            self.assertEqual(kept.request("/hello.php", keep=True).status, 200)
+        records = [r for r in self.records(POOL="full") if "as many as the porter can" in r["MESSAGE"]]
+        self.assertGreaterEqual(len(records), 1)
+        self.assertLess(len(records), 10)
 
 
 if __name__ == "__main__":

@@ -290,6 +290,34 @@ class Recovery(GuestCase):
         self.ask("nolimit", "/hello.php")
         self.assertEqual(self.status("nolimit")["generation"], 1)
 
+    def test_a_worker_that_dies_of_a_signal_takes_its_generation_along(self):
+        """sandbox.retire_on_crash: soon, but not again within ten seconds."""
+        self.guest.write("/srv/www/retire.php", "<?php posix_kill(getmypid(), 11); sleep(1);")
+        self.pool("retire", children=3, emergency_restart_threshold=0,
+                  **{"sandbox.retire_on_crash": "yes"})
+        self.assertEqual(self.ask("retire", "/hello.php").status, 200)
+        before = self.status("retire")["generation"]
+        with contextlib.suppress(Exception):
+            self.ask("retire", "/retire.php")
+        wait_until(lambda: self.status("retire")["generation"] == before + 1, 5, "another one")
+        record = self.wait_record(POOL="retire", MESSAGE_ID=message_id("GENERATION_RETIRED"))
+        self.assertEqual(record["GENERATION"], str(before))
+        with contextlib.suppress(Exception):
+            self.ask("retire", "/retire.php")
+        self.assertEqual(self.ask("retire", "/hello.php").status, 200)
+        time.sleep(1)
+        self.assertEqual(self.status("retire")["generation"], before + 1)
+
+    def test_a_death_is_no_reason_unless_asked_for(self):
+        self.guest.write("/srv/www/retire.php", "<?php posix_kill(getmypid(), 11); sleep(1);")
+        self.pool("stays", children=2)
+        before = self.status("stays")["generation"] if self.ask("stays", "/hello.php") else None
+        with contextlib.suppress(Exception):
+            self.ask("stays", "/retire.php")
+        self.assertEqual(self.ask("stays", "/hello.php").status, 200)
+        time.sleep(0.5)
+        self.assertEqual(self.status("stays")["generation"], before)
+
     def test_a_storm_of_faults_is_one_emergency(self):
         self.pool("storm", children=8, emergency_restart_threshold=2,
                   emergency_restart_interval="60s")

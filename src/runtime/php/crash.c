@@ -6,6 +6,7 @@
 #include "runtime/php/backtrace.h"
 #include "runtime/php/messages.h"
 #include "runtime/php/php.h"
+#include "syscall/numbers.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -15,6 +16,9 @@
 
 /* Deep recursion ends where there is no stack left. */
 #define STACK_BYTES (128 * 1024)
+
+/* SYS_SECCOMP of sigaction(2), which libc does not name. */
+#define CODE_FILTERED 1
 
 static const int fatal_signals[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGSYS};
 
@@ -39,14 +43,25 @@ void crash_leave_trace(void)
     backtrace_write(board_trace(self.slot), BOARD_TRACE_SIZE);
 }
 
+/* The system call that the filter ended us for, plus one; 0: it is another death. */
+static uint32_t fatal_call(int number, const siginfo_t *info)
+{
+    return number == SIGSYS && info->si_code == CODE_FILTERED ? (uint32_t)info->si_syscall + 1 : 0;
+}
+
 /* The manager learns of it by the link, before it learns of the death. */
-static void leave_words(int number)
+static void leave_words(int number, uint32_t call)
 {
     LinkMessage m = {.type = LINK_FAILED};
     const char *parts[] = {"PHP died of signal SIG", sigabbrev_np(number), " while it started", "",
                            ""};
     size_t used = 0;
 
+    if (call > 0) {
+        parts[0] = "PHP was ended while it started, for a forbidden system call: ";
+        parts[1] = syscall_to_name(call - 1);
+        parts[2] = "";
+    }
     parts[4] = messages_last_words();
     if (*parts[4])
         parts[3] = "; its last words: ";
@@ -62,10 +77,11 @@ static void on_fatal_signal(int number, siginfo_t *info, void *context)
     if (!self.dying && crash_is_own_process()) {
         self.dying = true;
         if (self.slot) {
+            self.slot->fatal_call = fatal_call(number, info);
             canned_send(500);
             crash_leave_trace();
         } else
-            leave_words(number);
+            leave_words(number, fatal_call(number, info));
     }
     signal(number, SIG_DFL);
     raise(number);

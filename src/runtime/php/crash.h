@@ -3,8 +3,10 @@
 /*
  * The end by a fatal signal (SIGSEGV, SIGABRT, …). In a worker: the client gets a 500 when no byte
  * of its answer was sent, the scoreboard gets a backtrace, and the signal then does what it always
- * does, so that the manager sees the true one. In the template, while PHP starts: what PHP has said
- * so far is not lost.
+ * does, so that the manager sees the true one. A forbidden system call (SIGSYS of the filter, see
+ * sandbox/seccomp.h) is such an end, with the call in the scoreboard: hostile code can keep that
+ * from there, and live on, but not make the call. In the template, while PHP starts: what PHP has
+ * said so far is not lost.
  *
  * A signal that somebody handles already (a sanitizer) is left to him.
  */

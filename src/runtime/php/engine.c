@@ -2,6 +2,7 @@
 
 #include "base/exit_status.h"
 #include "base/fd.h"
+#include "runtime/php/cache.h"
 #include "runtime/php/crash.h"
 #include "runtime/php/identity.h"
 #include "runtime/php/messages.h"
@@ -182,11 +183,23 @@ static int engine_start(const RuntimeSpec *pool, EngineReport *ret)
     r = writers_init();
     if (r < 0)
         return r;
+    if (spec->opcache_private) {
+        const char *why = NULL;
+
+        r = cache_make_private(&why);
+        if (r < 0)
+            return fail(&ret->reason, r, "%s", why);
+    }
     ret->version = "PHP " PHP_VERSION;
     ret->n_missing = messages_count_unloaded(&unloaded);
     if (ret->n_missing > 0)
         ret->reason = strdup(unloaded);
     return 0;
+}
+
+static int engine_worker_part(const RuntimeSpec *pool)
+{
+    return cache_own_lock();
 }
 
 static int engine_worker_start(const RuntimeSpec *pool, BoardSlot *slot)
@@ -226,9 +239,25 @@ static int engine_tell(const RuntimeSpec *pool, EngineTopic topic)
     return tell(topic);
 }
 
+static const char *const paths[] = {
+    PHP_EXTENSION_DIR,
+    PHP_DATADIR,
+    PEAR_INSTALLDIR,
+    fpm_ini,
+    fpm_scan_dir,
+    /* Debian's library has its own, where there is no PHP-FPM; others what they were built with. */
+    "/etc/php/" FPMD_PHP_VERSION "/embed",
+    "/etc/php/" FPMD_PHP_VERSION "/embed/conf.d",
+    PHP_CONFIG_FILE_PATH,
+    PHP_CONFIG_FILE_SCAN_DIR,
+    NULL,
+};
+
 const Engine php_engine = {
     .name = "php",
+    .paths = paths,
     .start = engine_start,
+    .worker_part = engine_worker_part,
     .worker_start = engine_worker_start,
     .run = engine_run,
     .worker_stop = engine_worker_stop,

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "runtime/ask.h"
+#include "runtime/php/cache.h"
 #include "runtime/php/php.h"
 
 #include <string.h>
@@ -149,6 +150,7 @@ void renew_look(void)
     }
     zend_end_try();
     SG(request_info).path_translated = script;
-    if (pending)
+    /* Where nobody else uses the cache, OPcache begins anew with the next request. */
+    if (pending && !cache_is_private())
         tell();
 }

@@ -113,7 +113,7 @@ static const struct {
     NUMBER(request_started_usec, NOW - 1, NOW - 1),
     NUMBER(last_active_usec, UINT64_MAX, NOW),
     NUMBER(last_active_usec, NOW + 1, NOW),
-    NUMBER(moot, UINT64_MAX, 7),
+    NUMBER(moot, UINT64_MAX, 127),
     NUMBER(status, 1000, 0),
     NUMBER(status, UINT32_MAX, 0),
     NUMBER(status, 999, 999),

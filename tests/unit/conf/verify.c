@@ -131,6 +131,22 @@ START_TEST(paths)
         {"runtime = true\nchroot = /etc\nchdir = /passwd\n",
          "t.conf:6: chdir: /passwd is not a folder below chroot = /etc"},
         {"runtime = true\nsecurity.body_file_paths = /none\n", NULL},
+        {"runtime = true\nsandbox.read = /etc/passwd -/none /\nsandbox.write = none\n", NULL},
+        {"runtime = true\nsandbox.read = /etc /none\n",
+         "t.conf:5: sandbox.read: /none: No such file or directory, expected a folder or a file, "
+         "or "
+         "-/none for one that may be missing"},
+        {"runtime = true\nsandbox.write = /etc/passwd/x\n",
+         "t.conf:5: sandbox.write: /etc/passwd/x: Not a directory, expected a folder or a file, or "
+         "-/etc/passwd/x for one that may be missing"},
+        {"runtime = true\nsandbox.exec_paths = /none\n",
+         "t.conf:5: sandbox.exec_paths: /none: No such file or directory, expected a folder or a "
+         "file, or -/none for one that may be missing"},
+        {"runtime = true\nchroot = /usr\nsandbox.read = /bin\n", NULL},
+        {"runtime = true\nchroot = /usr\nsandbox.read = /home/x\n",
+         "t.conf:6: sandbox.read: /home/x below chroot = /usr: No such file or directory, expected "
+         "a "
+         "folder or a file, or -/home/x for one that may be missing"},
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {

@@ -294,6 +294,60 @@ START_TEST(check_looks_at_sendmail)
 }
 END_TEST
 
+/* Paths of settings that the lists of the sandbox leave out. */
+static const struct {
+    const char *lines;
+    const char *words; /* NULL: there is no such warning */
+} grant_rows[] = {
+    {"php_value[session.save_path] = /srv/s\n", NULL},
+    {"php_value[session.save_path] = /srv/s\nsandbox.write = -/srv/s\n", NULL},
+    {"php_value[session.save_path] = \"2;0600;/srv/s/x\"\nsandbox.write = -/srv/s\n", NULL},
+    {"php_value[session.save_path] = \"2;0600;/srv/x\"\nsandbox.write = -/srv/s\n",
+     "w.conf:4: warning: session.save_path: /srv/x is outside of sandbox.write, so PHP will be "
+     "denied to write it; expected it in that list\n"},
+    {"php_value[session.save_path] = /srv/x\nphp_value[session.save_handler] = redis\n"
+     "sandbox.write = none\n",
+     NULL},
+    {"php_value[session.save_path] = tcp://x\nsandbox.write = none\n", NULL},
+    {"php_value[upload_tmp_dir] = /tmp/x\nsandbox.write = none\n", NULL},
+    {"php_admin_value[upload_tmp_dir] = /tmpx\nsandbox.write = none\n",
+     "w.conf:4: warning: upload_tmp_dir: /tmpx is outside of sandbox.write"},
+    {"php_admin_value[error_log] = /srv/e\nsandbox.write = none\nsandbox.read = /srv\n",
+     "w.conf:4: warning: error_log: /srv/e is outside of sandbox.write"},
+    {"php_admin_value[error_log] = syslog\nsandbox.write = none\n", NULL},
+    {"php_value[auto_prepend_file] = /srv/p\nsandbox.write = -/srv\n", NULL},
+    {"php_value[auto_prepend_file] = /srv/p\nsandbox.read = -/srv/q\n",
+     "w.conf:4: warning: auto_prepend_file: /srv/p is outside of sandbox.read, so PHP will be "
+     "denied to read it; expected it in that list\n"},
+    {"php_value[auto_prepend_file] = /srv/p\nsandbox.read = none\nsandbox.write = -/srv/\n", NULL},
+    {"chdir = /\nsandbox.read = -/srv\n", "w.conf:4: warning: chdir: / is outside of sandbox.read"},
+    {"chdir = /\nsandbox.read = /\n", NULL},
+    {"sandbox.exec_paths = -/opt\n",
+     "w.conf:4: warning: sandbox.exec_paths: exec(), system(), popen() and mail() start programs "
+     "by /bin/sh, which is not in the list; expected it there, or none\n"},
+    {"sandbox.exec_paths = /bin/sh\n", NULL},
+    {"sandbox.exec_paths = /usr/bin\n", NULL}, /* where links lead */
+    {"sandbox.exec_paths = none\n", NULL},
+};
+
+START_TEST(check_looks_at_grants)
+{
+    char lines[512];
+
+    snprintf(lines, sizeof(lines), "%s/conf/w.conf", server.dir);
+    const char *words[] = {"check", "--libexec-dir=/bin", lines, NULL};
+    char text[1024];
+
+    snprintf(text, sizeof(text), "%suser = nobody\nruntime = true\n", grant_rows[_i].lines);
+    write_pool("w", text);
+    server_run(&server, words, output, errors, sizeof(errors));
+    if (grant_rows[_i].words)
+        assert_has(output, grant_rows[_i].words);
+    else
+        ck_assert_msg(!strstr(output, "sandbox."), "%s", output);
+}
+END_TEST
+
 static Suite *apply_suite(void)
 {
     Suite *s = suite_create("ctl/apply");
@@ -312,6 +366,7 @@ static Suite *apply_suite(void)
     tcase_add_test(tc, show_as_json);
     tcase_add_test(tc, check_tells_fates);
     tcase_add_test(tc, check_looks_at_sendmail);
+    tcase_add_loop_test(tc, check_looks_at_grants, 0, ARRAY_SIZE(grant_rows));
     suite_add_tcase(s, tc);
     return s;
 }

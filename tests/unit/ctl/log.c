@@ -36,8 +36,8 @@ static void assert_words(const LogQuery *q, const char *expected)
 #define UNIT       "_SYSTEMD_UNIT=fpmd@www.service "
 #define EXE(path)  "_EXE=" path " _EXE=" path " (deleted)"
 #define BY_MANAGER UNIT EXE("/usr/sbin/fpmd")
-#define BY_RUNTIME UNIT EXE("/usr/libexec/fpmd/php8.2")
-#define BY_PORTER  UNIT EXE("/usr/libexec/fpmd/fpmd-porter")
+#define BY_RUNTIME UNIT EXE("/usr/libexec/fpmd/php8.2") " SYSLOG_IDENTIFIER=fpmd-php"
+#define BY_PORTER  UNIT EXE("/usr/libexec/fpmd/fpmd-porter") " SYSLOG_IDENTIFIER=fpmd-porter"
 #define SLOW_ID    "fe8066a3af3342ddb2c72e5ea2d2e07a"
 #define OF_SYSTEMD                                                                                 \
     " + UNIT=fpmd@www.service UNIT=fpmd@www.socket UNIT=fpmd-status@www.socket _PID=1"             \

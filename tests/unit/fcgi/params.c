@@ -121,6 +121,23 @@ START_TEST(hostile_lengths_are_refused_at_once)
 }
 END_TEST
 
+/* Of a pool that allows less; a used arena has no limits of its own any more. */
+START_TEST(limits_of_a_pool)
+{
+    FcgiParams p = {.max_bytes = 8, .max_pairs = 2};
+
+    ck_assert_int_eq(fcgi_params_push(&p, (const uint8_t *)"\1\1ab\1\1cd", 8), 0);
+    ck_assert_int_eq(fcgi_params_push(&p, (const uint8_t *)"\0\0", 2), -E2BIG);
+    fcgi_params_clear(&p);
+    ck_assert_int_eq(fcgi_params_push(&p, (const uint8_t *)"\1\5abcdef", 8), 0);
+    fcgi_params_clear(&p);
+    ck_assert_int_eq(fcgi_params_push(&p, (const uint8_t *)"\1\6", 2), -E2BIG);
+    fcgi_params_done(&p);
+    ck_assert_int_eq(fcgi_params_push(&p, (const uint8_t *)"\1\6abcdefg", 9), 0);
+    fcgi_params_done(&p);
+}
+END_TEST
+
 START_TEST(claimed_bytes_take_no_memory)
 {
     _cleanup_(fcgi_params_done) FcgiParams p = {0};
@@ -167,6 +184,7 @@ static Suite *params_suite(void)
     tcase_add_loop_test(t, pairs_byte_by_byte_into_a_used_arena, 0, ARRAY_SIZE(cases));
     tcase_add_test(t, the_last_of_a_name_counts);
     tcase_add_loop_test(t, hostile_lengths_are_refused_at_once, 0, ARRAY_SIZE(hostile));
+    tcase_add_test(t, limits_of_a_pool);
     tcase_add_test(t, claimed_bytes_take_no_memory);
     tcase_add_test(t, the_largest_fits);
     tcase_add_test(t, the_number_of_pairs_is_bounded);

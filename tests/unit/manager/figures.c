@@ -38,8 +38,11 @@ static Fake fake(void)
     return f;
 }
 
+static PoolConfig config;
+
 static void set_up(void)
 {
+    config.sandbox_opcache_private = false;
     log_open(&(LogOptions){.identifier = "test", .max_priority = LOG_EMERG, .journal_fd = -1});
     now_usec = clock_monotonic_usec();
     m = calloc(1, sizeof(*m));
@@ -47,7 +50,7 @@ static void set_up(void)
     ck_assert(m && g);
     m->porter = PORTER_NONE;
     m->listeners = (Listeners){.growth_fd = -1, .diag_fd = -1};
-    *g = (Generation){.manager = m, .number = 1, .link_fd = -1};
+    *g = (Generation){.manager = m, .number = 1, .link_fd = -1, .config = &config};
     m->generations = m->current = g;
 }
 
@@ -92,6 +95,36 @@ START_TEST(what_has_grown_since_is_added)
     look(&a);
     ck_assert_uint_eq(m->latency[0], 7);
     ck_assert_uint_eq(m->absurd_messages, 0);
+}
+END_TEST
+
+/* Where each worker has a cache of its own; one that begins anew counts from 0. */
+START_TEST(caches_of_workers_are_summed)
+{
+    Fake a = fake(), b = fake();
+
+    a.page->opcache = b.page->opcache =
+        (BoardOpcache){.seen_usec = now_usec, .hits = 10, .misses = 2, .restarts = 1};
+    look(&a);
+    ck_assert_uint_eq(g->opcache.hits, 0);
+    config.sandbox_opcache_private = true;
+    look(&a);
+    look(&b);
+    look(&b);
+    ck_assert_uint_eq(g->opcache.hits, 20);
+    ck_assert_uint_eq(g->opcache.misses, 4);
+    ck_assert_uint_eq(g->opcache.restarts, 2);
+    a.page->opcache.hits = 3;
+    a.page->opcache.misses = 5;
+    a.page->opcache.restarts = 2;
+    look(&a);
+    ck_assert_uint_eq(g->opcache.hits, 23);
+    ck_assert_uint_eq(g->opcache.misses, 9);
+    ck_assert_uint_eq(g->opcache.restarts, 3);
+    b.page->opcache.hits = UINT64_MAX;
+    look(&b);
+    ck_assert_uint_eq(g->opcache.hits, 23);
+    ck_assert_uint_eq(m->absurd_messages, 1);
 }
 END_TEST
 
@@ -240,6 +273,7 @@ static Suite *figures_suite(void)
 
     tcase_add_checked_fixture(t, set_up, NULL);
     tcase_add_test(t, what_has_grown_since_is_added);
+    tcase_add_test(t, caches_of_workers_are_summed);
     tcase_add_test(t, counters_that_lie);
     tcase_add_test(t, fields_of_the_manager);
     tcase_add_test(t, cpu_of_one_that_has_ended);

@@ -150,6 +150,7 @@ static void set_up(void)
                       .template_pid = 1,
                       .link_fd = 1000, /* only looked at */
                       .changer = {.fd = -1},
+                      .denied = {.line_fd = -1, .listener_fd = -1},
                       .out = {.fd = -1},
                       .err = {.fd = -1}};
     m->generations = m->current = g;

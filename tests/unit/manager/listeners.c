@@ -192,6 +192,38 @@ START_TEST(tcp_queue)
 END_TEST
 
 /* One who asks for the status is no visitor of the site, and no worker's. */
+/* What a worker does to the sockets that it shares. */
+START_TEST(what_workers_do_is_undone)
+{
+    ListenAddress address = {.kind = LISTEN_TCP,
+                             .text = (char *)(uintptr_t) "127.0.0.1:0",
+                             .host = (char *)(uintptr_t) "127.0.0.1"};
+    struct sockaddr none = {.sa_family = AF_UNSPEC};
+    char *reason = NULL;
+    int fd, backlog, on = 1;
+    socklen_t size = sizeof(on);
+
+    ck_assert_uint_eq(listeners_mend(&listeners), 0);
+    backlog = listener_backlog(&listeners, &listeners.items[0]);
+    ck_assert_int_gt(backlog, 0);
+    ck_assert_int_eq(listen(listeners.items[0].fd, 0), 0);
+    ck_assert_uint_eq(listeners_mend(&listeners), 1);
+    ck_assert_int_eq(listener_backlog(&listeners, &listeners.items[0]), backlog);
+    listeners_done(&listeners);
+
+    ck_assert_int_eq(bind_one(&address, &reason), 0);
+    ck_assert_int_eq(listeners_set_up(&listeners), 0);
+    fd = listeners.items[0].fd;
+    backlog = listener_backlog(&listeners, &listeners.items[0]);
+    ck_assert_int_eq(connect(fd, &none, sizeof(none)), 0);
+    ck_assert_int_eq(getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &on, &size), 0);
+    ck_assert_int_eq(on, 0);
+    ck_assert_uint_eq(listeners_mend(&listeners), 1);
+    ck_assert_int_eq(listener_backlog(&listeners, &listeners.items[0]), backlog);
+    ck_assert_uint_eq(listeners_mend(&listeners), 0);
+}
+END_TEST
+
 START_TEST(status_sockets_are_counted_apart)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -292,6 +324,7 @@ static Suite *listeners_suite(void)
     tcase_add_test(t, living_socket_is_left_alone);
     tcase_add_test(t, other_files_are_left_alone);
     tcase_add_test(t, tcp_queue);
+    tcase_add_test(t, what_workers_do_is_undone);
     tcase_add_test(t, status_sockets_are_counted_apart);
     suite_add_tcase(s, t);
 

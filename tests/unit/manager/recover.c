@@ -58,6 +58,7 @@ static void serve(void)
                       .template_pid = 1,
                       .link_fd = -1,
                       .changer = {.fd = -1},
+                      .denied = {.line_fd = -1, .listener_fd = -1},
                       .out = {.fd = -1},
                       .err = {.fd = -1}};
     m->generations = m->current = g;

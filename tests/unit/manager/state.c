@@ -29,6 +29,13 @@ static PoolSetup *make_setup(unsigned children)
     s->config->allowed_clients = calloc(2, sizeof(ClientRange));
     memset(s->config->allowed_clients[1].address, 255, 16);
     s->config->allowed_clients[1].n_bits = 128;
+    s->config->sandbox_write.n = 2;
+    s->config->sandbox_write.items = calloc(2, sizeof(char *));
+    s->config->sandbox_write.items[0] = strdup("/srv/a");
+    s->config->sandbox_write.items[1] = strdup("-/srv/b=c");
+    s->config->sandbox_tcp_connect.n = 1;
+    s->config->sandbox_tcp_connect.items = calloc(1, sizeof(char *));
+    s->config->sandbox_tcp_connect.items[0] = strdup("none");
     s->ids.uid = 4000000000;
     s->ids.n_groups = 2;
     s->ids.groups = calloc(2, sizeof(gid_t));
@@ -50,6 +57,7 @@ static Generation *make_generation(PoolSetup *setup, unsigned number, Generation
                       .setup = pool_setup_ref(setup),
                       .template_pid = 100 + (pid_t)number,
                       .link_fd = fd,
+                      .denied = {.line_fd = -1, .listener_fd = -1, .seen = {[3] = 1 << 7}},
                       .out = {.fd = fd + 1},
                       .err = {.fd = -1},
                       .version = "PHP 8.2.36"};
@@ -203,6 +211,9 @@ START_TEST(what_is_written_is_read)
     ck_assert_uint_eq(s.workers[0]->started_usec, UINT64_MAX);
     ck_assert_int_eq(s.generations[0]->out.fd, 21);
     ck_assert_int_eq(s.generations[0]->err.fd, -1);
+    ck_assert_int_eq(s.generations[0]->denied.line_fd, -1);
+    ck_assert_int_eq(s.generations[0]->denied.listener_fd, -1);
+    ck_assert_uint_eq(s.generations[0]->denied.seen[3], 1 << 7);
     ck_assert_uint_eq(s.generations[0]->setup->config->pm_max_children, 6);
     ck_assert_int_eq(s.generations[1]->setup->config->process_priority, -5);
     ck_assert_uint_eq(s.generations[1]->setup->config->rlimit_core, RLIMIT_UNLIMITED);
@@ -210,6 +221,10 @@ START_TEST(what_is_written_is_read)
     ck_assert_uint_eq(s.generations[1]->setup->ids.uid, 4000000000);
     ck_assert_uint_eq(s.generations[1]->setup->ids.groups[1], 33);
     ck_assert_uint_eq(s.generations[1]->setup->config->allowed_clients[1].n_bits, 128);
+    ck_assert_uint_eq(s.generations[1]->setup->config->sandbox_write.n, 2);
+    ck_assert_str_eq(s.generations[1]->setup->config->sandbox_write.items[1], "-/srv/b=c");
+    ck_assert(config_list_is_none(&s.generations[1]->setup->config->sandbox_tcp_connect));
+    ck_assert_uint_eq(s.generations[1]->setup->config->sandbox_read.n, 0);
     ck_assert_uint_eq(s.generations[1]->setup->spec.size, 24);
     ck_assert_int_eq(memcmp(s.generations[1]->setup->spec.data, "env=A=b\nc\0php_value=x=y", 24),
                      0);

@@ -55,6 +55,7 @@ static Generation *generation(unsigned i)
                          .template_pid = 1,
                          .link_fd = pair[0],
                          .changer = {.fd = -1},
+                         .denied = {.line_fd = -1, .listener_fd = -1},
                          .out = {.fd = -1},
                          .err = {.fd = -1}};
     template_fd[i] = pair[1];

@@ -5,7 +5,8 @@
 #include "fcgi/client.h"
 #include "log/log.h"
 #include "porter/lodge.h"
-#include "sandbox/sandbox.h"
+#include "sandbox/landlock.h"
+#include "sandbox/seccomp.h"
 #include "../run.h"
 
 #include <errno.h>
@@ -52,7 +53,8 @@ _noreturn_ static void run_porter(int link, int slot_fd, int handover, int park)
     log_set_max_priority(LOG_CRIT);
     if (board_attach(slot_fd, &slot) < 0 || lodge_init(&lodge, &spec, slot, 100) < 0 ||
         prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || landlock_renounce() < 0 ||
-        seccomp_filter_new(SECCOMP_PORTER, 0, &filter) < 0 || seccomp_filter_install(filter) < 0)
+        seccomp_filter_new(SECCOMP_PORTER, NULL, &filter) < 0 ||
+        seccomp_filter_install(filter, NULL) < 0)
         _exit(1);
     lodge_run(&lodge);
     lodge_done(&lodge);

@@ -6,7 +6,8 @@
 #include "fcgi/client.h"
 #include "log/log.h"
 #include "porter/lodge.h"
-#include "sandbox/sandbox.h"
+#include "sandbox/landlock.h"
+#include "sandbox/seccomp.h"
 #include "../run.h"
 
 #include <arpa/inet.h>
@@ -31,6 +32,7 @@ typedef struct Porter {
 static int handover[2], park[2], listeners[2];
 static ClientRange *allowed;
 static size_t n_allowed;
+static uint64_t first_byte_usec;
 
 /* ---- the manager ---- */
 
@@ -45,7 +47,8 @@ _noreturn_ static void run_porter(int link, int slot_fd, unsigned capacity)
                         .listen_fds = listeners,
                         .n_listen_fds = 2,
                         .allowed_clients = allowed,
-                        .n_allowed_clients = n_allowed};
+                        .n_allowed_clients = n_allowed,
+                        .first_byte_timeout_usec = first_byte_usec};
     SeccompFilter *filter = NULL;
     BoardSlot *slot = NULL;
     Lodge lodge;
@@ -55,7 +58,8 @@ _noreturn_ static void run_porter(int link, int slot_fd, unsigned capacity)
     log_set_max_priority(LOG_CRIT);
     if (board_attach(slot_fd, &slot) < 0 || lodge_init(&lodge, &spec, slot, capacity) < 0 ||
         prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || landlock_renounce() < 0 ||
-        seccomp_filter_new(SECCOMP_PORTER, 0, &filter) < 0 || seccomp_filter_install(filter) < 0)
+        seccomp_filter_new(SECCOMP_PORTER, NULL, &filter) < 0 ||
+        seccomp_filter_install(filter, NULL) < 0)
         _exit(1);
     lodge_run(&lodge);
     lodge_done(&lodge);
@@ -457,6 +461,57 @@ START_TEST(a_flood_is_bounded)
 }
 END_TEST
 
+/* Who never said anything goes before who is kept, however long that one has been silent. */
+START_TEST(strangers_make_room_first)
+{
+    Porter p = start(3);
+    Pair kept = connection(0), fresh[3] = {connection(0), connection(1), connection(0)};
+
+    park_connection(kept.server);
+    expect_held(&p, 1);
+    for (int i = 0; i < 3; i++)
+        park_with(fresh[i].server, LINK_PARK, 0);
+    expect_closed(fresh[0].client);
+    expect_open(fresh[1].client);
+    expect_open(kept.client);
+    write_to(kept.client, "k");
+    expect_served_after(kept.client, "k");
+    write_to(fresh[1].client, "f");
+    expect_served_after(fresh[1].client, "f");
+    close(fresh[2].client);
+    close(p.link);
+    expect_end(&p);
+}
+END_TEST
+
+START_TEST(silence_has_an_end)
+{
+    uint64_t begin_usec = clock_monotonic_usec();
+    Pair kept, silent, late;
+    Porter p;
+
+    first_byte_usec = 200 * USEC_PER_MSEC;
+    p = start(16);
+    first_byte_usec = 0;
+    kept = connection(0);
+    silent = connection(1);
+    late = connection(0);
+    park_connection(kept.server);
+    park_with(silent.server, LINK_PARK, 0);
+    park_with(late.server, LINK_PARK, 0);
+    expect_held(&p, 3);
+    write_to(late.client, "l");
+    expect_served_after(late.client, "l");
+    expect_closed(silent.client);
+    ck_assert_uint_ge(clock_monotonic_usec() - begin_usec, 200 * USEC_PER_MSEC);
+    expect_open(kept.client);
+    expect_held(&p, 1);
+    close(kept.client);
+    close(p.link);
+    expect_end(&p);
+}
+END_TEST
+
 /* But one that has bytes which nobody has looked at yet is passed on instead. */
 START_TEST(a_flood_costs_no_request)
 {
@@ -742,6 +797,8 @@ static Suite *lodge_suite(void)
     tcase_add_loop_test(t, nonsense_is_closed, 0, 2);
     tcase_add_loop_test(t, nobody_makes_it_linger, 0, 2);
     tcase_add_test(t, a_flood_is_bounded);
+    tcase_add_test(t, strangers_make_room_first);
+    tcase_add_test(t, silence_has_an_end);
     tcase_add_test(t, a_flood_costs_no_request);
     tcase_add_loop_test(t, leaves, 0, 4);
     tcase_add_test(t, leaves_in_time);

@@ -621,9 +621,44 @@ START_TEST(broken_bytes)
         fcgi_client_stream_end(&b, FCGI_PARAMS, 1);
         peer_send_buffer(&p, &b);
     }
-    ck_assert_int_eq(connection_receive(p.c, 1), CONNECTION_CLOSED);
+    /* What is too much has an answer of its own. */
+    ck_assert_int_eq(connection_receive(p.c, 1), _i == 1 ? CONNECTION_LINGER : CONNECTION_CLOSED);
     ck_assert_ptr_nonnull(connection_error(p.c));
     ck_assert_uint_eq(p.slot.protocol_errors, 1);
+    pair_close(&p);
+}
+END_TEST
+
+/* By bytes and by number; the next connection is served. */
+START_TEST(too_much_head_is_answered_431)
+{
+    static const char *const params[] = {"REQUEST_METHOD", "POST", "A", "1", "B", "2", NULL};
+    char answer[512];
+    Buffer b = {0};
+    ssize_t n;
+    Pair p;
+
+    pair_open(&p, SOCK_STREAM);
+    connection_shared_limit_params(p.shared, _i == 0 ? 24 : 1024, _i == 0 ? 64 : 2);
+    fcgi_client_begin(&b, 7, FCGI_RESPONDER, FCGI_KEEP_CONN);
+    fcgi_client_params(&b, 7, params);
+    fcgi_client_stream_end(&b, FCGI_STDIN, 7);
+    peer_send_buffer(&p, &b);
+    ck_assert_int_eq(connection_receive(p.c, 1), CONNECTION_LINGER);
+    ck_assert_uint_eq(p.slot.protocol_errors, 1);
+    ck_assert_uint_eq(p.slot.status, 431);
+    ck_assert_uint_eq(p.slot.state, WORKER_STATE_IDLE);
+    ck_assert_uint_eq(p.slot.requests, 0);
+    n = recv(p.peer, answer, sizeof(answer), 0);
+    ck_assert_int_gt(n, 8);
+    ck_assert_uint_eq(answer[3], 7);
+    ck_assert_mem_eq(answer + 8, "Status: 431 ", 12);
+    /* What still comes is thrown away until the peer has gone. */
+    ck_assert_int_eq(send(p.peer, "more", 4, MSG_NOSIGNAL), 4);
+    ck_assert_int_eq(connection_receive(p.c, 2), CONNECTION_LINGER);
+    ck_assert_uint_eq(p.slot.protocol_errors, 1);
+    shutdown(p.peer, SHUT_WR);
+    ck_assert_int_eq(connection_receive(p.c, 3), CONNECTION_CLOSED);
     pair_close(&p);
 }
 END_TEST
@@ -832,6 +867,7 @@ static Suite *connection_suite(void)
     tcase_add_test(t, abort_while_running);
     tcase_add_loop_test(t, a_peer_that_is_gone, 0, 2);
     tcase_add_loop_test(t, broken_bytes, 0, 3);
+    tcase_add_loop_test(t, too_much_head_is_answered_431, 0, 2);
     tcase_add_test(t, broken_bytes_in_a_body);
     tcase_add_test(t, unread_answers_do_not_block);
     tcase_add_test(t, heads_of_two_connections);

@@ -94,6 +94,26 @@ static void serve_one(Connection *connection, int peer)
     ck_assert_int_eq(connection_end(connection, 0, true, 100 * SEC), CONNECTION_WAIT);
 }
 
+START_TEST(silent_from_the_beginning)
+{
+    HeldLimits limits = {.read_timeout_usec = 600 * SEC, .first_byte_usec = 10 * SEC};
+    Source *source = &held.places[0];
+    int peer = hold_one(100 * SEC, 0);
+
+    ck_assert(held_is_timed(&held));
+    ck_assert(!held_is_overdue(source, &limits, 110 * SEC - 1));
+    ck_assert(held_is_overdue(source, &limits, 110 * SEC));
+    limits.first_byte_usec = 0;
+    ck_assert(!held_is_overdue(source, &limits, 100000 * SEC));
+    /* One that has carried a request may be silent. */
+    limits.first_byte_usec = 10 * SEC;
+    serve_one(source->connection, peer);
+    ck_assert(!held_is_timed(&held));
+    ck_assert(!held_is_overdue(source, &limits, 100000 * SEC));
+    close(peer);
+}
+END_TEST
+
 static bool overdue(const Source *source, uint64_t closing_since_usec, uint64_t now_usec)
 {
     HeldLimits limits = {.read_timeout_usec = 60 * SEC, .closing_since_usec = closing_since_usec};
@@ -269,6 +289,7 @@ static Suite *held_suite(void)
     tcase_add_checked_fixture(t, set_up, tear_down);
     tcase_add_test(t, bytes_wake_the_epoll);
     tcase_add_test(t, the_most_silent_makes_room);
+    tcase_add_test(t, silent_from_the_beginning);
     tcase_add_test(t, when_time_is_over);
     tcase_add_test(t, half_a_head);
     tcase_add_test(t, what_is_at_rest_is_parked);

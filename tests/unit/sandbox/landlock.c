@@ -116,7 +116,7 @@ static pid_t victim(bool isolated)
     pid = fork();
     if (pid == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-        byte = isolated && landlock_isolate() < 0 ? 'x' : 'y';
+        byte = isolated && landlock_isolate(landlock_abi, false) < 0 ? 'x' : 'y';
         if (write(ready[1], &byte, 1) != 1)
             _exit(1);
         for (;;)
@@ -136,7 +136,7 @@ static int attempt_by_sibling(int (*attempt)(pid_t), pid_t pid, bool isolated)
     pid_t attacker = fork();
 
     if (attacker == 0)
-        _exit(isolated && landlock_isolate() < 0 ? 255 : attempt(pid));
+        _exit(isolated && landlock_isolate(landlock_abi, false) < 0 ? 255 : attempt(pid));
     ck_assert_int_eq(waitpid(attacker, &status, 0), attacker);
     ck_assert(WIFEXITED(status));
     return WEXITSTATUS(status);
@@ -230,7 +230,7 @@ END_TEST
 
 START_TEST(result_says_what_was_done)
 {
-    ck_assert_int_eq(landlock_isolate(), landlock_abi >= 1 ? 1 : 0);
+    ck_assert_int_eq(landlock_isolate(landlock_abi, false), landlock_abi >= 1 ? 1 : 0);
     ck_assert_int_eq(prctl(PR_GET_DUMPABLE, 0, 0, 0, 0), landlock_abi >= 1 ? 1 : 0);
 }
 END_TEST

@@ -107,6 +107,24 @@ static const struct {
     {UNIT_SERVICE, "chroot = /srv/jail\n",
      "[Service]\nAmbientCapabilities=CAP_SYS_CHROOT\nCapabilityBoundingSet=CAP_SYS_CHROOT\n"
      "SystemCallFilter=chroot\n"},
+    /* The cgroup of the service is divided by the manager */
+    {UNIT_SERVICE, "pm.worker_memory_max = 256M\n",
+     "[Service]\nDelegate=memory\nProtectControlGroups=no\n"},
+    {UNIT_SERVICE, "pm.worker_tasks_max = 20\n",
+     "[Service]\nDelegate=pids\nProtectControlGroups=no\n"},
+    {UNIT_SERVICE, "pm.worker_memory_max = 256M\npm.worker_tasks_max = 20\n",
+     "[Service]\nDelegate=memory pids\nProtectControlGroups=no\n"},
+    /* System calls that the filter of the unit denies too */
+    {UNIT_SERVICE, "sandbox.syscalls = +@splice -@exec\n", ""},
+    {UNIT_SERVICE, "sandbox.syscalls = +ptrace +@keyring -keyctl +splice\n",
+     "[Service]\nSystemCallFilter=add_key request_key ptrace\n"},
+    {UNIT_SERVICE, "sandbox.syscalls = +unshare\n", "[Service]\nRestrictNamespaces=no\n"},
+    {UNIT_SERVICE, "sandbox.report = yes\nsandbox.syscalls = +@keyring +@scheduling +chroot\n",
+     "[Service]\nSystemCallFilter=ioprio_set sched_setaffinity sched_setattr sched_setparam "
+     "sched_setscheduler setpriority chroot add_key keyctl request_key\n"
+     "SystemCallFilter=migrate_pages move_pages adjtimex clock_adjtime clock_settime settimeofday "
+     "fanotify_init fanotify_mark modify_ldt\nRestrictNamespaces=no\n"},
+    {UNIT_SERVICE, "sandbox.report = yes\nsandbox.seccomp = off\n", ""},
     /* Paths that the unit shows anyway */
     {UNIT_SERVICE, "chdir = /srv/www\n", ""},
     {UNIT_SERVICE, "chdir = /\n", ""},
