@@ -77,15 +77,16 @@ size_t cgroup_list_group(const char *folder, pid_t *pids, size_t n)
     return found;
 }
 
-size_t cgroup_list_tree(const char *folder, unsigned depth, pid_t *pids, size_t n)
+static size_t list_below(DIR *dir, const char *folder, unsigned depth, pid_t *pids, size_t n)
 {
-    size_t found = cgroup_list_group(folder, pids, n);
-    DIR *dir = depth < DEPTH_MAX ? opendir(folder) : NULL;
-    struct dirent *entry;
+    size_t found = 0;
 
-    while (dir && found < n && (entry = readdir(dir))) {
+    while (found < n) {
+        const struct dirent *entry = readdir(dir);
         _cleanup_free_ char *below = NULL;
 
+        if (!entry)
+            break;
         if (entry->d_type != DT_DIR || strcmp(entry->d_name, ".") == 0 ||
             strcmp(entry->d_name, "..") == 0)
             continue;
@@ -95,8 +96,21 @@ size_t cgroup_list_tree(const char *folder, unsigned depth, pid_t *pids, size_t 
         }
         found += cgroup_list_tree(below, depth + 1, pids + found, n - found);
     }
-    if (dir)
-        closedir(dir);
+    return found;
+}
+
+size_t cgroup_list_tree(const char *folder, unsigned depth, pid_t *pids, size_t n)
+{
+    size_t found = cgroup_list_group(folder, pids, n);
+    DIR *dir;
+
+    if (depth == DEPTH_MAX || found == n)
+        return found;
+    dir = opendir(folder);
+    if (!dir)
+        return found;
+    found += list_below(dir, folder, depth, pids + found, n - found);
+    closedir(dir);
     return found;
 }
 
@@ -119,7 +133,8 @@ void cgroup_end_requests(int http_status)
 
     for (size_t i = 0, n = cgroup_list(pids, ARRAY_SIZE(pids)); i < n; i++)
         link_signal(pids[i], LINK_SIGNAL_END, http_status);
-    for (int i = 0; i < END_LOOKS && cgroup_list(pids, 1) > 0; i++)
+    /* Two, since the first may be ourselves. */
+    for (int i = 0; i < END_LOOKS && cgroup_list(pids, 2) > 0; i++)
         usleep(END_LOOK_USEC);
 }
 

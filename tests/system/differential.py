@@ -25,7 +25,6 @@ NOT_SHOWN = {
     "chroot-capability": "a matter of units; tests of the pool file's chroot look at it",
     "abstract-sockets": "attempts upon others' sockets and processes: hostile, landlock",
     "other-pools-sockets": "needs sockets of other pools: hostile",
-    "input-limits": "takes a minute, or thousands of parameters: limits, bytes",
     "groups": "both give the groups of the user database, and scripts \"user ids\" compares them",
     "signals": "needs signals to processes: lifecycle",
     "socket-owner": "a matter of units: apply and addresses",

@@ -87,12 +87,13 @@ CASES = [
           differs={"body": "worker-filter"}) for name, command in {
               "renice": "renice -n 5 -p $$", "taskset": "taskset -c 0 true",
               "ionice": "ionice -c 3 true", "chrt": "chrt --idle 0 true",
+              "mount": "mount -t tmpfs x /mnt",
               "kill of everything": "kill -0 -1"}.items()),
     *(php(f"program {name}", f"exec('{command} 2>&1', $o, $s); echo json_encode([$s, $o]);")
       for name, command in {"ulimit": "ulimit -n 100 && ulimit -n", "env": "env -i env",
                             "timeout": "timeout 5 echo a", "setsid": "setsid -w echo a",
                             "kill of a child": "sleep 9 & kill $! && echo a",
-                            "pipe": "seq 3 | sort -r", "mount": "mount -t tmpfs x /mnt",
+                            "pipe": "seq 3 | sort -r",
                             "ln": "ln -sf a /srv/notes/link && readlink /srv/notes/link",
                             "date": "TZ=UTC date -d @0 +%c"}.items()),
     php("kill of the own group", "echo json_encode(posix_kill(0, 0)), posix_get_last_error();",
