@@ -67,8 +67,8 @@ int link_pair(int ret[2])
         r = -errno;
         goto fail;
     }
-    /* Where it is not possible, the filter of the workers takes the sting out of what they send:
-     * ARGUMENT_LINGERING of sandbox/syscalls.h. */
+    /* Where it is not possible, what workers send does not linger: their filter denies SO_LINGER.
+     */
     r = link_refuse_fds(pair[0]);
     if (r < 0)
         goto fail;

@@ -1,8 +1,9 @@
 #pragma once
 
 /*
- * Opening log files. A manager that runs as root may be told to write into a folder of the pool's
- * user, who could put a symbolic link to any file there: as root only links of root are followed.
+ * Opening log files. A manager may be told to write into a folder of the pool's user, who could put
+ * a symbolic link to any file there that the manager may write, such as the log of another pool:
+ * only links of root and of the manager's own user are followed.
  */
 
 #include "base/macro.h"

@@ -3,8 +3,10 @@
 #include "log/log.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 static Generation *generation_find(Manager *m, pid_t pid)
 {
@@ -25,11 +27,17 @@ static bool take_changer(Manager *m, pid_t pid)
     return false;
 }
 
+/* In a turn, and of SIGCHLD in a while: scripts may leave children behind faster than they can be
+ * buried, and everything else shall have its turn too. */
+#define REAP_MAX        64
+#define TURNS_MAX       20
+#define TURNS_TIME_USEC (100 * USEC_PER_MSEC)
+
 /* All children, not only known ones: as subreaper, and as PID 1 of a container, we inherit what
  * scripts leave behind. */
 static void reap(Manager *m)
 {
-    for (;;) {
+    for (unsigned n = 0;; n++) {
         siginfo_t info = {0};
         Generation *g;
         Worker *w;
@@ -37,6 +45,10 @@ static void reap(Manager *m)
         /* While it is a zombie, its pid is its own. */
         if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid == 0)
             return;
+        if (n == REAP_MAX) {
+            kill(getpid(), SIGCHLD); /* again */
+            return;
+        }
         workers_hear_out(m, info.si_pid);
         if (waitid(P_PID, (id_t)info.si_pid, &info, WEXITED | WNOHANG) < 0 || info.si_pid == 0)
             return;
@@ -70,6 +82,7 @@ int reap_start(Manager *m)
     if (r < 0)
         return r;
     sd_event_source_set_priority(source, PRIORITY_CHILD);
+    sd_event_source_set_ratelimit(source, TURNS_TIME_USEC, TURNS_MAX);
     sd_event_source_set_floating(source, true);
     sd_event_source_unref(source);
     return 0;

@@ -30,14 +30,20 @@ static bool queue_is_stalled(Manager *m, unsigned queued, uint64_t now_usec)
 static void sample_workers(Manager *m, uint64_t now_usec, PolicySample *s)
 {
     uint64_t timeout_usec = m->current->setup->limits.idle_timeout_usec;
+    unsigned n_leaving = 0;
 
     s->next_unused_usec = USEC_INFINITY;
     for (Worker *w = m->workers; w; w = w->next) {
         BoardSlot slot;
         uint64_t unused_usec;
 
-        if (w->generation != m->current || !worker_phase_is_capacity(w->phase))
+        if (w->generation != m->current)
             continue;
+        if (!worker_phase_is_capacity(w->phase)) {
+            /* Those that say so and stay get no successors without end. */
+            s->active += ++n_leaving > m->current->setup->limits.max_children;
+            continue;
+        }
         if (w->phase != WORKER_READY) {
             s->starting++;
             continue;

@@ -232,6 +232,10 @@ static int take_over(Manager *m, State *s)
     m->state = MANAGER_READY;
     m->restored = true;
     m->scale_wanted = m->poke_wanted = true;
+    /* It was executed for the reload that waits, which does not ask for that again: where another
+     * program stands at its name for good (a wrapper's exec -a), there would be no end of it. */
+    if (m->reload_wanted)
+        m->reexec_refused = m->reload_number + 1;
     tell(m, s);
     /* Whoever has ended meanwhile: the signal may have come before there was a signalfd for it. */
     kill(getpid(), SIGCHLD);

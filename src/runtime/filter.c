@@ -21,7 +21,6 @@ static int make_rules(const RuntimeSpec *spec, SeccompRules *ret)
         .tcp_ports = spec->n_tcp_ports > 0,
         .truncate_covered = spec->n_write_paths == 0 || abi >= 3,
         .signals_scoped = abi >= 6,
-        .links_guarded = link_can_refuse_fds(spec->link_fd),
         .template_pid = getpid(),
         .manager_pid = getppid(),
     };

@@ -116,7 +116,6 @@ static bool rule_holds(const ArgumentRule *a, const SeccompRules *rules)
         [ARGUMENT_TCP_PORTS] = rules->tcp_ports,
         [ARGUMENT_TRUNCATING] = !rules->truncate_covered,
         [ARGUMENT_UNSCOPED] = !rules->signals_scoped,
-        [ARGUMENT_LINGERING] = !rules->links_guarded,
     };
 
     return holds[a->when] && may_call(rules, a->call) &&

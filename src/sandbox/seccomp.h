@@ -39,7 +39,6 @@ typedef struct SeccompRules {
     bool tcp_ports;                  /* Landlock restricts the ports that may be connected to */
     bool truncate_covered;           /* Landlock knows truncate(2), or restricts no writing */
     bool signals_scoped;             /* Landlock keeps signals in its domain (ABI 6) */
-    bool links_guarded;              /* sockets of the manager refuse descriptors (Linux 6.16) */
     pid_t template_pid, manager_pid; /* that workers may not send signals to; manager 0: any */
 } SeccompRules;
 

@@ -122,12 +122,22 @@ const ArgumentRule argument_rules[] = {
         BITS(3, MSG_FASTOPEN, MSG_FASTOPEN)),
     TWO("setsockopt", ARGUMENT_TCP_PORTS, "other protocols on top of TCP (kTLS, SMC)",
         EQUAL(1, IPPROTO_TCP), EQUAL(2, TCP_ULP)),
-    TWO("setsockopt", ARGUMENT_LINGERING, "sockets whose closing waits", EQUAL(1, SOL_SOCKET),
-        EQUAL(2, SO_LINGER)),
-
     /* The listener belongs to systemd, and serves generations to come: filters, keys and devices on
      * it would keep clients from them, and so would the end of its reading side. SHUT_WR does
      * nothing to a listener. */
+    OPTION(SOL_SOCKET, SO_LINGER), /* inherited: who closes waits, or the client gets a reset */
+    OPTION(SOL_SOCKET, SO_DONTROUTE),
+    OPTION(SOL_SOCKET, SO_MAX_PACING_RATE),
+    OPTION(SOL_SOCKET, SO_RCVLOWAT),
+    OPTION(IPPROTO_IP, IP_TTL),
+    OPTION(IPPROTO_IP, IP_OPTIONS),
+    OPTION(IPPROTO_IPV6, IPV6_UNICAST_HOPS),
+    OPTION(IPPROTO_IPV6, IPV6_RTHDR),
+    OPTION(IPPROTO_IPV6, IPV6_HOPOPTS),
+    OPTION(IPPROTO_IPV6, IPV6_DSTOPTS),
+    OPTION(IPPROTO_TCP, TCP_MAXSEG),
+    OPTION(IPPROTO_TCP, TCP_WINDOW_CLAMP),
+    OPTION(IPPROTO_TCP, TCP_DEFER_ACCEPT),
     OPTION(SOL_SOCKET, SO_ATTACH_FILTER),
     OPTION(SOL_SOCKET, SO_LOCK_FILTER),
     OPTION(SOL_SOCKET, SO_ATTACH_BPF),

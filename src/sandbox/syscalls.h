@@ -17,8 +17,6 @@ typedef enum ArgumentWhen {
     ARGUMENT_UNSCOPED,   /* the kernel's Landlock does not keep signals in (before ABI 6) */
     ARGUMENT_TRUNCATING, /* Landlock has paths to keep from being written to, and does not know
                             truncate(2) (before ABI 3) */
-    ARGUMENT_LINGERING,  /* unix sockets cannot refuse descriptors (before Linux 6.16): the manager
-                            closes what workers send to it, and close(2) must not wait */
     _ARGUMENT_WHEN_MAX,
 } ArgumentWhen;
 

@@ -127,7 +127,7 @@ const SyscallGroup syscall_groups[] = {
      DEFAULT, SYSCALL_EPERM, false,
      LIST("inotify_add_watch", "inotify_init", "inotify_init1", "inotify_rm_watch")},
     {"file-sync", "writes back whole file systems, for which everybody waits: sync(1)",
-     DEFAULT, SYSCALL_EPERM, false,
+     NEVER, SYSCALL_EPERM, false,
      LIST("sync", "syncfs")},
     {"memory-keys", "protection keys of memory: V8 of node(1)",
      DEFAULT, SYSCALL_ENOSYS, false,

@@ -24,6 +24,7 @@ DOCUMENT = REPOSITORY / "docs/differences.md"
 NOT_SHOWN = {
     "chroot-capability": "a matter of units; tests of the pool file's chroot look at it",
     "abstract-sockets": "attempts upon others' sockets and processes: hostile, landlock",
+    "own-ipc": "needs processes outside of the pool: hostile",
     "other-pools-sockets": "needs sockets of other pools: hostile",
     "groups": "both give the groups of the user database, and scripts \"user ids\" compares them",
     "signals": "needs signals to processes: lifecycle",

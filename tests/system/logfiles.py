@@ -57,6 +57,25 @@ class Logfiles(GuestCase):
         for path in (access, slow):
             self.assertEqual(self.guest.run("stat", "-c", "%U", path).stdout.strip(), "fpmd")
 
+    def test_a_link_of_the_site_to_the_log_of_another_pool_is_not_followed(self):
+        self.guest.run("install", "-d", "-o", "site", "-g", "fpmd", "-m", "2775", "/srv/logs")
+        self.logged("victim")
+        self.logged("site-logs", **{"access.log": "/srv/logs/access.log", "slowlog": ""})
+        for name in ("victim", "site-logs"):
+            self.ask(name, "/hello.php", query="before")
+        theirs = "/var/log/fpmd/victim.access.log"
+        wait_until(lambda: "before" in self.text(theirs) and "before" in self.text("/srv/logs/access.log"),
+                   5, "both logs have a line")
+        self.guest.run("sh", "-c", "cd /srv/logs && mv access.log old && ln -s " + theirs + " access.log"
+                       " && chown -h site access.log")
+        done = self.guest.run("fpmctl", "reopen", "site-logs", check=False)
+        self.assertNotEqual(done.returncode, 0)
+        self.ask("site-logs", "/hello.php", query="after")
+        wait_until(lambda: "after" in self.text("/srv/logs/old"), 5, "the line is in the open file")
+        self.assertNotIn("after", self.text(theirs))
+        self.assertIn("cannot be opened anew",
+                      self.records("site-logs", MESSAGE_ID=message_id("LOG_FILE"))[-1]["MESSAGE"])
+
     def test_a_full_disk_holds_up_nobody(self):
         self.logged("full", **{"access.log": "/dev/full", "slowlog": "/dev/full"})
         for i in range(3):

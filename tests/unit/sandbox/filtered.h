@@ -22,7 +22,6 @@ static inline SeccompRules rules_for(SyscallProfile profile, const char *const *
         .may_exec = true,
         .truncate_covered = true,
         .signals_scoped = true,
-        .links_guarded = true,
         .template_pid = getppid(),
     };
     const char *bad = NULL;

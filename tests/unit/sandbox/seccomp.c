@@ -168,7 +168,7 @@ START_TEST(arguments_are_refused)
     static const char *const all[] = {"+@scheduling", NULL};
     SeccompRules rules = rules_for(SYSCALL_PROFILE_DEFAULT, all);
 
-    rules.may_exec = rules.signals_scoped = rules.links_guarded = rules.truncate_covered = false;
+    rules.may_exec = rules.signals_scoped = rules.truncate_covered = false;
     rules.tcp_ports = true;
     install_worker(&rules);
     for (size_t i = 0; i < n_argument_rules; i++)
@@ -236,7 +236,6 @@ START_TEST(arguments_that_are_fine)
     ck_assert_int_ge(socket(AF_INET, SOCK_DGRAM, IPPROTO_UDP), 0);
     tcp = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_TCP);
     ck_assert_int_ge(tcp, 0);
-    ck_assert(may_linger(tcp));
     ck_assert_int_eq(fcntl(tcp, F_SETOWN, getpid()), 0);
     send(tcp, "", 0, MSG_FASTOPEN | MSG_NOSIGNAL);
     ck_assert_int_ne(errno, EPERM);
@@ -251,14 +250,13 @@ START_TEST(arguments_that_are_fine)
 }
 END_TEST
 
-/* Where a close(2) of the manager could wait for it; other options always. */
-START_TEST(lingering_is_denied_to_workers_of_old_kernels)
+/* A close(2) of the manager could wait for it, and listeners pass it on; other options are free. */
+START_TEST(lingering_is_denied)
 {
     static const int on = 1;
     SeccompRules rules = rules_for(SYSCALL_PROFILE_DEFAULT, NULL);
     int fd = socket(AF_INET, SOCK_STREAM, 0);
 
-    rules.links_guarded = false;
     install_worker(&rules);
     ck_assert(!may_linger(fd));
     ck_assert_int_eq(errno, EPERM);
@@ -449,7 +447,7 @@ static Suite *suite(void)
     tcase_add_test(t, arguments_are_refused);
     tcase_add_test(t, rules_are_of_calls_that_exist);
     tcase_add_test(t, arguments_that_are_fine);
-    tcase_add_test(t, lingering_is_denied_to_workers_of_old_kernels);
+    tcase_add_test(t, lingering_is_denied);
     tcase_add_test(t, template_and_manager_are_out_of_reach);
     tcase_add_test(t, programs_can_be_forbidden);
     tcase_add_loop_test(t, needed_calls_work, 0, 4);
