@@ -42,17 +42,6 @@ static int append_short_form(Buffer *b, uint32_t code, const char *characters, c
     return r < 0 ? r : 1;
 }
 
-static int append_json(Buffer *b, uint32_t code, const char *bytes, size_t n)
-{
-    int r = append_short_form(b, code, "\"\\\b\f\n\r\t", "\"\\bfnrt");
-
-    if (r != 0)
-        return MIN(r, 0);
-    if (code < 0x20 || code == 0x7f || code == 0xfffd)
-        return buffer_printf(b, "\\u%04x", (unsigned)code);
-    return buffer_append(b, bytes, n);
-}
-
 static int append_json_ascii(Buffer *b, uint32_t code, const char *bytes, size_t n)
 {
     int r = append_short_form(b, code, "\"\\/\b\f\n\r\t", "\"\\/bfnrt");
@@ -64,6 +53,17 @@ static int append_json_ascii(Buffer *b, uint32_t code, const char *bytes, size_t
                              (unsigned)(0xdc00 + ((code - 0x10000) & 0x3ff)));
     if (code < 0x20 || code >= 0x7f)
         return buffer_printf(b, "\\u%04x", (unsigned)code);
+    return buffer_append(b, bytes, n);
+}
+
+static int append_json(Buffer *b, uint32_t code, const char *bytes, size_t n)
+{
+    int r = append_short_form(b, code, "\"\\\b\f\n\r\t", "\"\\bfnrt");
+
+    if (r != 0)
+        return MIN(r, 0);
+    if (code == 0xfffd || !utf8_is_printable(code))
+        return append_json_ascii(b, code, bytes, n);
     return buffer_append(b, bytes, n);
 }
 

@@ -310,8 +310,10 @@ START_TEST(a_silent_manager)
     ck_assert(has(read_answer(fd), "hello"));
     give_news(5, 0);
     ask(fd, "/status", "", FCGI_KEEP_CONN);
-    while (asks(200))
+    ck_assert(asks(3000));
+    do
         give_news(4711, 0);
+    while (asks(200));
     ck_assert(has(read_answer(fd), "4711"));
     /* What was known is shown. */
     ask(fd, "/status", "", FCGI_KEEP_CONN);

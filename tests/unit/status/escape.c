@@ -18,9 +18,7 @@ static const struct {
     /* C1 control */
     {"\xc2\x9b"
      "1m",
-     "\"\xc2\x9b"
-     "1m\"",
-     "?1m"},
+     "\"\\u009b1m\"", "?1m"},
     /* a continuation byte alone, overlong forms, a surrogate, beyond U+10FFFF */
     {"\x80", "\"\\ufffd\"", "?"},
     {"\xc0\xaf", "\"\\ufffd\\ufffd\"", "??"},
