@@ -104,6 +104,21 @@ class Reexec(GuestCase):
         self.assertGreaterEqual(self.status(name)["requests"], result["ok"])
         self.assertEqual(self.status(name)["workers_crashed"], 0)
 
+    def test_a_wrapper_stands_at_the_name_of_the_program(self):
+        """Distributions do that; each reload finds another file there and takes it once."""
+        self.guest.write("/usr/local/sbin/wrapped", '#!/bin/bash\nexec -a "$0" /usr/sbin/fpmd "$@"\n')
+        self.guest.path("/usr/local/sbin/wrapped").chmod(0o755)
+        self.guest.write("/etc/systemd/system/fpmd@wrapped.service.d/wrapper.conf",
+                         "[Service]\nExecStart=\nExecStart=/usr/local/sbin/wrapped --pool %i\n")
+        self.guest.systemctl("daemon-reload")
+        self.start_pool("wrapped")
+        manager = self.manager("wrapped")
+        for generation in (2, 3):
+            self.assertIn("reloaded", self.guest.run("timeout", "10", "fpmctl", "reload", "wrapped").stdout)
+            self.assertEqual(self.status("wrapped")["generation"], generation)
+        self.assertEqual(self.manager("wrapped"), manager)
+        self.assertLessEqual(len(self.replaced("wrapped")), 2)
+
     def test_twenty_under_load_lose_no_request(self):
         self.reexec_under_load("busy", keep=False)
 
