@@ -207,9 +207,11 @@ START_TEST(a_message_and_the_order_at_once)
 {
     unsigned flags;
     int pair[2];
+    siginfo_t info;
 
     ready(0);
     kill(worker, SIGSTOP);
+    ck_assert_int_eq(waitid(P_PID, (id_t)worker, &info, WSTOPPED), 0);
     ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
     ask(pair[1], "hello", FCGI_KEEP_CONN);
     hand_over(pair[0], LINK_CONNECTION_SERVED);
