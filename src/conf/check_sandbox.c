@@ -79,6 +79,54 @@ static void check_syscalls(const PoolConfig *c, const Reporter *r)
     }
 }
 
+/* Starting programs is one directive, and it has the last word (syscall_set_build()). */
+static void check_programs(const PoolConfig *c, const Reporter *r)
+{
+    static const char directive[] = "sandbox.syscalls";
+    Reporter there = reporter_at(r, c, directive);
+
+    for (size_t i = 0; !c->sandbox_exec && i < c->sandbox_syscalls.n; i++) {
+        const char *word = c->sandbox_syscalls.items[i];
+        bool is_group = word[1] == '@';
+        const SyscallGroup *g =
+            is_group ? syscall_group_find(word + 2) : syscall_group_of(word + 1);
+
+        if (*word == '+' && g && (strcmp(g->name, "exec") == 0 || strcmp(g->name, "fork") == 0))
+            report(
+                &there, CONFIG_WARNING, directive,
+                "'%s' does not let programs start with sandbox.exec = no, expected yes there, or "
+                "not this word",
+                word);
+    }
+}
+
+/* Without a word a list restricts nothing: one that a variable of the environment should have
+ * filled, say. */
+static void check_lists(const PoolConfig *c, const Reporter *r)
+{
+    static const struct {
+        const char *directive;
+        size_t n; /* offset of the length of the list */
+        const char *expected;
+    } rows[] = {
+        {"sandbox.read", offsetof(PoolConfig, sandbox_read.n), "paths, / for all"},
+        {"sandbox.write", offsetof(PoolConfig, sandbox_write.n), "paths, / for all"},
+        {"sandbox.exec_paths", offsetof(PoolConfig, sandbox_exec_paths.n), "paths, / for all"},
+        {"sandbox.tcp_connect", offsetof(PoolConfig, sandbox_tcp_connect.n), "ports"},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        const char *base = (const char *)c;
+        Reporter there = reporter_at(r, c, rows[i].directive);
+
+        if (pool_config_origin(c, rows[i].directive).line > 0 &&
+            *(const size_t *)(const void *)(base + rows[i].n) == 0)
+            report(&there, CONFIG_WARNING, rows[i].directive,
+                   "is empty, which restricts nothing; expected %s, none, or no such line",
+                   rows[i].expected);
+    }
+}
+
 static void check_limits(const PoolConfig *c, const Reporter *r)
 {
     Reporter at_memory = reporter_at(r, c, "pm.worker_memory_max");
@@ -93,5 +141,7 @@ void check_sandbox(const PoolConfig *c, const Reporter *r)
 {
     check_filter(c, r);
     check_syscalls(c, r);
+    check_programs(c, r);
+    check_lists(c, r);
     check_limits(c, r);
 }

@@ -2,6 +2,7 @@
 #include "conf/setting.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -146,6 +147,17 @@ ConfigOrigin pool_config_origin(const PoolConfig *c, const char *directive)
     const Directive *d = directive_find(directive, strlen(directive));
 
     return d && c->origins ? c->origins[directive_index(d)] : (ConfigOrigin){0};
+}
+
+void pool_config_place(const PoolConfig *c, const char *text, char *ret, size_t size)
+{
+    _cleanup_free_ char *directive = strndup(text, strcspn(text, ": "));
+    ConfigOrigin origin = directive ? pool_config_origin(c, directive) : (ConfigOrigin){0};
+
+    if (origin.line > 0)
+        snprintf(ret, size, "%s:%u: %s", origin.file, origin.line, text);
+    else
+        snprintf(ret, size, "%s", text);
 }
 
 const char *pool_config_text(const PoolConfig *c, const char *directive)

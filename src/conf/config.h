@@ -224,6 +224,10 @@ DEFINE_CLEANUP(PoolConfig, pool_config_free)
 /** Where the directive was given last; a line of 0 when it was not. */
 ConfigOrigin pool_config_origin(const PoolConfig *c, const char *directive);
 
+/** The text, behind "FILE:LINE: " when it begins with a directive that was given ("sandbox.read:
+ * …", "sandbox.read needs …"). What does not fit into size is cut off. */
+void pool_config_place(const PoolConfig *c, const char *text, char *ret, size_t size);
+
 /** Whether a list of the sandbox is the word none. */
 static inline bool config_list_is_none(const WordList *list)
 {

@@ -53,7 +53,7 @@ static const Directive directives[] = {
     HONOURED("runtime", P, TYPE_PROGRAM, 0, 0, F(runtime), FPMD_DEFAULT_RUNTIME,
              "Program that serves the requests, a file of fpmd's libexec directory."),
     HONOURED("php_ini", P, TYPE_PATH, 0, 0, F(php_ini), NULL,
-             "The pool's php.ini; without it the one of PHP-FPM for that PHP version."),
+             "The pool's php.ini; without it PHP-FPM's or, where there is none, another PHP's."),
     HONOURED("php_ini_scan_dir", P, TYPE_SCAN_DIRS, 0, 0, F(php_ini_scan_dir), NULL,
              "Directories of further .ini files, with colons between; without it PHP-FPM's."),
     HONOURED("prefix", P, TYPE_PREFIXED, 0, 0, F(prefix), NULL,

@@ -143,7 +143,9 @@ static const Manual manuals[] = {
      "PHP, and a hacked page cannot start a shell."},
     {"sandbox.report", EXAMPLE(NULL), false,
      "Each denied call is a record, once per generation, also those of programs that scripts "
-     "start. For finding out what a site needs; a denied call is some microseconds slower."},
+     "start. For finding out what a site needs; a denied call is some microseconds slower. The "
+     "unit denies some calls itself, of which nobody hears: fpmctl apply takes them out of it, for "
+     "the pool's filter to deny, until the line is gone and apply is called again."},
     {"sandbox.landlock", EXAMPLE(NULL), false,
      "Paths and programs need Linux 5.13 with Landlock switched on, ports Linux 6.7. With required "
      "the pool does not start without; with if-available it does, and the status says so."},
@@ -154,7 +156,7 @@ static const Manual manuals[] = {
     {"sandbox.write", EXAMPLE("/srv/www/shop/var -/var/lib/php/sessions"), false,
      "Creating, changing, renaming and deleting. /tmp and /var/tmp, which belong to the service "
      "alone, are always writable. Folders of sessions, caches and uploads have to be named."},
-    {"sandbox.exec_paths", EXAMPLE("/usr/sbin/sendmail"), false,
+    {"sandbox.exec_paths", EXAMPLE("/bin/sh /usr/sbin/sendmail"), false,
      "The loader of programs is always allowed. Scripts (#!) need their interpreter too."},
     {"sandbox.tcp_connect", EXAMPLE("443 3306"), false,
      "Whatever the address. UDP, and unix sockets, are not covered: IPAddressDeny= of the service "

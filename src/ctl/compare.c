@@ -99,12 +99,18 @@ static int compare_dropin(Comparison *k, bool *ret_stale)
     return 0;
 }
 
+/* NULL: the file asks nothing of the service. */
 static const char *any_directive(const Comparison *k)
 {
+    static const char *const of_units[_UNIT_KIND_MAX] = {
+        [UNIT_SOCKET] = "listen",
+        [UNIT_STATUS_SOCKET] = "pm.status_listen",
+    };
+
     for (size_t i = 0; i < k->settings->n; i++)
         if (k->settings->items[i].unit == k->kind)
             return k->settings->items[i].directive;
-    return k->kind == UNIT_STATUS_SOCKET ? "pm.status_listen" : "listen";
+    return of_units[k->kind];
 }
 
 /* The two states of a unit as a whole that make looking at settings pointless. 1: go on. */

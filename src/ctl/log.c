@@ -8,6 +8,7 @@
 #include "log/log.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <string.h>
@@ -48,16 +49,33 @@ static char *resolve_in(const char *folder, const char *name)
     return resolve(path);
 }
 
+/* What runs under the name of a runtime: the program itself, or the one that it becomes. */
+static char *find_program(const char *folder, const char *runtime)
+{
+    _cleanup_free_ char *link = NULL;
+    char program[PATH_MAX];
+    ssize_t n;
+
+    if (asprintf(&link, "%s/fpmd-%s.program", folder, runtime) < 0) {
+        link = NULL;
+        return NULL;
+    }
+    n = readlink(link, program, sizeof(program) - 1);
+    if (n < 0)
+        return resolve_in(folder, runtime);
+    program[n] = '\0';
+    return resolve(program);
+}
+
 /* Of the pool's file; without one the default. */
 static char *find_runtime(const Ctl *ctl, const char *pool)
 {
     _cleanup_(config_issues_done) ConfigIssues issues = {0};
     _cleanup_(pool_config_freep) PoolConfig *c = NULL;
     PoolFile file = {.name = (char *)(uintptr_t)pool};
+    bool known = pool_file_load(ctl, &file, &issues, &c) >= 0 && c->runtime;
 
-    if (pool_file_load(ctl, &file, &issues, &c) < 0 || !c->runtime)
-        return resolve_in(ctl->libexec_dir, FPMD_DEFAULT_RUNTIME);
-    return resolve_in(ctl->libexec_dir, c->runtime);
+    return find_program(ctl->libexec_dir, known ? c->runtime : FPMD_DEFAULT_RUNTIME);
 }
 
 /* Options of ours and of the caller's; operands: words for journalctl. */

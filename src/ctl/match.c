@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <linux/capability.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -122,6 +123,15 @@ static bool is_no(const char *has, const UnitSetting *s)
     return strcmp(has, "0") == 0 || strcmp(has, "no") == 0;
 }
 
+/* The property is the kinds of namespaces that may be made; "no" restricts none. */
+static bool makes_namespaces(const char *has, const UnitSetting *s)
+{
+    const uint64_t all = CLONE_NEWCGROUP | CLONE_NEWIPC | CLONE_NEWNET | CLONE_NEWNS |
+                         CLONE_NEWPID | CLONE_NEWUSER | CLONE_NEWUTS;
+
+    return (strtoull(has, NULL, 10) & all) == all;
+}
+
 static const struct {
     const char *name;
     bool (*matches)(const char *has, const UnitSetting *s);
@@ -135,6 +145,7 @@ static const struct {
     {"AmbientCapabilities", has_capability},
     {"CapabilityBoundingSet", has_capability},
     {"SystemCallFilter", allows_calls},
+    {"RestrictNamespaces", makes_namespaces},
     {"Nice", is_same},
     {"Delegate", has_controllers},
     {"ProtectControlGroups", is_no},
@@ -218,7 +229,7 @@ int match_setting(const UnitView *unit, const UnitSetting *s)
                          &r);
         return has ? properties[i].matches(has, s) : r;
     }
-    return 1;
+    return 0;
 }
 
 /* "Stream ADDRESS" lines to words. */

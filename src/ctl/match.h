@@ -12,8 +12,8 @@ typedef struct UnitView {
     const char *name; /* of the unit */
 } UnitView;
 
-/** 1 yes, 0 no, or -errno. Settings that no property shows match. ListenStream= is compared as a
- * whole, see match_listen(). */
+/** 1 yes, 0 no, or -errno. What has no row in its table is never so: a setting that nobody compares
+ * would be taken to be there. ListenStream= is compared as a whole, see match_listen(). */
 int match_setting(const UnitView *unit, const UnitSetting *s);
 
 /** Whether the unit listens at these addresses and no others; *ret_has: its own, to be freed. As

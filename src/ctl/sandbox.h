@@ -30,6 +30,7 @@ typedef enum UnitProperty {
     PROPERTY_NAMESPACES,
     PROPERTY_NO_NEW_PRIVILEGES,
     PROPERTY_PRIVATE_DEVICES,
+    PROPERTY_PRIVATE_IPC,
     PROPERTY_PRIVATE_NETWORK,
     PROPERTY_PRIVATE_TMP,
     PROPERTY_PROTECT_CONTROL_GROUPS,
@@ -54,7 +55,6 @@ typedef struct SandboxProcess {
     uint64_t pid; /* 0: none was looked at */
     uint64_t uid;
     uint64_t capabilities; /* the union of its sets but the bounding one */
-    uint64_t bounding;
     bool no_new_privs, filtered;
 } SandboxProcess;
 
@@ -66,14 +66,16 @@ typedef struct SandboxView {
     char unit_name[256];                  /* of the service */
     char *properties[_UNIT_PROPERTY_MAX]; /* NULL: not known */
     bool unit_known;
-    char *user;               /* of the workers, NULL: not known */
-    char *groups;             /* "www-data (33), adm (4)" */
-    uint64_t uid;             /* UINT64_MAX: not known */
-    char *neighbours;         /* other pools of this user, NULL: none */
-    int landlock_abi;         /* of this kernel; 0: none */
-    const StatusPool *status; /* NULL: not known */
-    char *status_reason;      /* why it is not */
-    char *unit_reason;        /* why unit_known is not set */
+    char *user;                       /* of the workers, NULL: not known */
+    char *groups;                     /* "www-data (33), adm (4)" */
+    uint64_t uid;                     /* UINT64_MAX: not known */
+    char *neighbours;                 /* other pools of this user, NULL: none */
+    int landlock_abi;                 /* that workers have, or would have here; 0: none */
+    bool cgroups_known;               /* the next two; of this machine */
+    bool limits_memory, limits_tasks; /* it has the controllers of cgroups version 2 for them */
+    const StatusPool *status;         /* NULL: not known */
+    char *status_reason;              /* why it is not */
+    char *unit_reason;                /* why unit_known is not set */
     SandboxProcess process;
     bool runtime_told;  /* status is there and of a generation that serves */
     uint64_t file_usec; /* CLOCK_REALTIME: when the youngest of the pool's files was written */

@@ -254,6 +254,12 @@ static void put_bytes(SandboxReport *r, Buffer *b, uint64_t bytes)
     report_put(r, b, "%s", text);
 }
 
+static void put_missing(const SandboxView *v, SandboxReport *r, Buffer *b, bool is_there)
+{
+    if (v->cgroups_known && !is_there)
+        report_put(r, b, ": this machine has no controller for it, so the pool does not start");
+}
+
 static void tell_worker_memory(const SandboxView *v, SandboxReport *r, Buffer *b)
 {
     uint64_t hard = v->config->pm_worker_memory_max_bytes, soft = v->config->pm_max_memory_bytes;
@@ -261,6 +267,7 @@ static void tell_worker_memory(const SandboxView *v, SandboxReport *r, Buffer *b
     if (hard > 0) {
         put_bytes(r, b, hard);
         report_put(r, b, " with the programs it starts; beyond that it is killed, and only it");
+        put_missing(v, r, b, v->limits_memory);
     } else
         report_put(r, b,
                    "no limit of its own but PHP's memory_limit, which only counts what "
@@ -273,9 +280,10 @@ static void tell_worker_memory(const SandboxView *v, SandboxReport *r, Buffer *b
 
 static void tell_worker_tasks(const SandboxView *v, SandboxReport *r, Buffer *b)
 {
-    if (v->config->pm_worker_tasks_max > 0)
+    if (v->config->pm_worker_tasks_max > 0) {
         report_put(r, b, "%u processes and threads", v->config->pm_worker_tasks_max);
-    else
+        put_missing(v, r, b, v->limits_tasks);
+    } else
         report_put(r, b, "no limit of its own: TasksMax= of the unit is for the whole pool");
 }
 

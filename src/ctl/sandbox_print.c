@@ -8,7 +8,7 @@
 #define WIDTH 96
 
 /* Names of facts begin behind two blanks, their texts in this column. */
-#define TEXT_COLUMN 21
+#define TEXT_COLUMN 22
 
 int sandbox_wrap(Buffer *b, const char *text, size_t column, size_t indent)
 {

@@ -18,7 +18,8 @@ static void tell_landlock(const SandboxView *v, SandboxReport *r, Buffer *b)
         const char *text;
     } lacks[] = {
         {ABI_WITH_REFER, "renaming between folders always fails"},
-        {ABI_WITH_TRUNCATE, "truncate() is not covered by sandbox.write"},
+        {ABI_WITH_TRUNCATE,
+         "sandbox.write cannot cover truncate(), which the filter of system calls denies instead"},
         {ABI_WITH_NET, "sandbox.tcp_connect needs Linux 6.7"},
         {ABI_WITH_IOCTL_DEV, "ioctl() on devices is not covered"},
         {ABI_WITH_SCOPES, "signals and abstract sockets are not kept in (Linux 6.12)"},
@@ -27,7 +28,8 @@ static void tell_landlock(const SandboxView *v, SandboxReport *r, Buffer *b)
 
     if (v->landlock_abi == 0) {
         report_put(r, b,
-                   "not there, or switched off (lsm= of the kernel's command line): "
+                   "not there, switched off (lsm= of the kernel's command line) or denied to the "
+                   "service: "
                    "sandbox.read, write, exec_paths and tcp_connect cannot be done");
         return;
     }
@@ -37,6 +39,25 @@ static void tell_landlock(const SandboxView *v, SandboxReport *r, Buffer *b)
             report_put(r, b, "%s%s", n++ > 0 ? "; " : ", which lacks: ", lacks[i].text);
     if (n == 0)
         report_put(r, b, ": nothing is missing");
+}
+
+static void tell_cgroups(const SandboxView *v, SandboxReport *r, Buffer *b)
+{
+    const struct {
+        bool is_there;
+        const char *controller, *needed_by;
+    } rows[] = {
+        {v->limits_memory, "memory", "pm.worker_memory_max"},
+        {v->limits_tasks, "pids", "pm.worker_tasks_max"},
+    };
+    size_t n = 0;
+
+    for (size_t i = 0; v->cgroups_known && i < ARRAY_SIZE(rows); i++)
+        if (!rows[i].is_there)
+            report_put(r, b, "%sno controller %s, so %s cannot be done", n++ > 0 ? "; " : "",
+                       rows[i].controller, rows[i].needed_by);
+    if (n == 0 && v->cgroups_known)
+        report_put(r, b, "version 2 with memory and pids: nothing is missing");
 }
 
 /* ---- what runs ---- */
@@ -49,6 +70,11 @@ static void tell_state(const SandboxView *v, SandboxReport *r, Buffer *b)
         report_put(r, b, "%s", v->status_reason);
         return;
     }
+    if (!v->runtime_told) {
+        report_put(r, b, "%s, no generation serves, manager %u: %s", s->state, s->manager_pid,
+                   s->status_text);
+        return;
+    }
     report_put(r, b, "%s, generation %u, %s, manager %u", s->state, s->generation,
                *s->runtime_version ? s->runtime_version : s->runtime, s->manager_pid);
     if (s->template_pid > 0)
@@ -57,7 +83,7 @@ static void tell_state(const SandboxView *v, SandboxReport *r, Buffer *b)
 
 static void tell_confined(const SandboxView *v, SandboxReport *r, Buffer *b)
 {
-    if (v->status)
+    if (v->runtime_told)
         report_put(r, b, "its workers are confined by: %s", v->status->sandbox);
 }
 
@@ -78,7 +104,7 @@ static void tell_moot(const SandboxView *v, SandboxReport *r, Buffer *b)
     };
     size_t n = 0;
 
-    if (!v->status)
+    if (!v->runtime_told)
         return;
     for (size_t i = 0; i < ARRAY_SIZE(words); i++)
         if (v->status->moot & words[i].bit)
@@ -101,6 +127,7 @@ static void tell_process(const SandboxView *v, SandboxReport *r, Buffer *b)
 
 static const FactRow running_rows[] = {
     {TOPIC_KERNEL, "Landlock", NULL, 0, tell_landlock},
+    {TOPIC_KERNEL, "cgroups", NULL, 0, tell_cgroups},
     {TOPIC_RUNNING, "state", NULL, 0, tell_state},
     {TOPIC_RUNNING, "confinement", NULL, 0, tell_confined},
     {TOPIC_RUNNING, "moot", NULL, 0, tell_moot},

@@ -26,6 +26,7 @@ const char *unit_property_name(UnitProperty property)
         [PROPERTY_NAMESPACES] = "RestrictNamespaces",
         [PROPERTY_NO_NEW_PRIVILEGES] = "NoNewPrivileges",
         [PROPERTY_PRIVATE_DEVICES] = "PrivateDevices",
+        [PROPERTY_PRIVATE_IPC] = "PrivateIPC",
         [PROPERTY_PRIVATE_NETWORK] = "PrivateNetwork",
         [PROPERTY_PRIVATE_TMP] = "PrivateTmp",
         [PROPERTY_PROTECT_CONTROL_GROUPS] = "ProtectControlGroups",
@@ -128,20 +129,45 @@ static void put_lines(SandboxReport *r, Buffer *b, const char *lines, bool is_bi
     }
 }
 
+static const struct {
+    UnitProperty property;
+    const char *value, *text;
+} words[] = {
+    {PROPERTY_PROTECT_SYSTEM, "strict",
+     "everything is read-only but what is writable below, whatever permissions say"},
+    {PROPERTY_PROTECT_SYSTEM, "full",
+     "/usr, /boot and /etc are read-only, the rest as permissions say"},
+    {PROPERTY_PROTECT_SYSTEM, "yes", "/usr and /boot are read-only, the rest as permissions say"},
+    {PROPERTY_PROTECT_SYSTEM, "no", "nothing is read-only: permissions alone decide"},
+    {PROPERTY_PROTECT_HOME, "yes", "/home, /root and /run/user are out of reach"},
+    {PROPERTY_PROTECT_HOME, "tmpfs",
+     "/home, /root and /run/user look empty but for what is shown below"},
+    {PROPERTY_PROTECT_HOME, "read-only",
+     "/home, /root and /run/user can be read as permissions say, not written"},
+    {PROPERTY_PROTECT_HOME, "no", "/home, /root and /run/user are as permissions say"},
+    {PROPERTY_PRIVATE_TMP, "1", "/tmp and /var/tmp are the pool's own; they go when it stops"},
+    {PROPERTY_PRIVATE_TMP, "0", "/tmp and /var/tmp are those of everybody"},
+    {PROPERTY_PRIVATE_DEVICES, "1",
+     "/dev has null, zero, full, random, urandom and tty, and no hardware"},
+    {PROPERTY_PRIVATE_DEVICES, "0", "all that permissions allow"},
+    {PROPERTY_PRIVATE_IPC, "1",
+     "segments, semaphores and queues (System V and POSIX) are the pool's own; they go when it "
+     "stops"},
+    {PROPERTY_PRIVATE_IPC, "0",
+     "segments, semaphores and queues (System V and POSIX) are those of the machine, where "
+     "permissions admit the user"},
+};
+
+static void put_words(const SandboxView *v, SandboxReport *r, Buffer *b, UnitProperty property)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+        if (words[i].property == property && view_property_is(v, property, words[i].value))
+            report_put(r, b, "%s", words[i].text);
+}
+
 static void tell_system(const SandboxView *v, SandboxReport *r, Buffer *b)
 {
-    static const struct {
-        const char *value, *text;
-    } words[] = {
-        {"strict", "everything is read-only but what is writable below, whatever permissions say"},
-        {"full", "/usr, /boot and /etc are read-only, the rest as permissions say"},
-        {"yes", "/usr and /boot are read-only, the rest as permissions say"},
-        {"no", "nothing is read-only: permissions alone decide"},
-    };
-
-    for (size_t i = 0; i < ARRAY_SIZE(words); i++)
-        if (view_property_is(v, PROPERTY_PROTECT_SYSTEM, words[i].value))
-            report_put(r, b, "%s", words[i].text);
+    put_words(v, r, b, PROPERTY_PROTECT_SYSTEM);
 }
 
 static void tell_writable(const SandboxView *v, SandboxReport *r, Buffer *b)
@@ -163,18 +189,7 @@ static void tell_writable(const SandboxView *v, SandboxReport *r, Buffer *b)
 
 static void tell_home(const SandboxView *v, SandboxReport *r, Buffer *b)
 {
-    static const struct {
-        const char *value, *text;
-    } words[] = {
-        {"yes", "/home, /root and /run/user are out of reach"},
-        {"tmpfs", "/home, /root and /run/user look empty but for what is shown below"},
-        {"read-only", "/home, /root and /run/user can be read as permissions say, not written"},
-        {"no", "/home, /root and /run/user are as permissions say"},
-    };
-
-    for (size_t i = 0; i < ARRAY_SIZE(words); i++)
-        if (view_property_is(v, PROPERTY_PROTECT_HOME, words[i].value))
-            report_put(r, b, "%s", words[i].text);
+    put_words(v, r, b, PROPERTY_PROTECT_HOME);
 }
 
 static void tell_shown(const SandboxView *v, SandboxReport *r, Buffer *b)
@@ -188,7 +203,10 @@ static void tell_empty(const SandboxView *v, SandboxReport *r, Buffer *b)
     if (!view_property_given(v, PROPERTY_TEMPORARY_FILE_SYSTEM))
         return;
     put_lines(r, b, v->properties[PROPERTY_TEMPORARY_FILE_SYSTEM], false);
-    report_put(r, b, ": look empty but for what is shown; sockets of other pools are there");
+    report_put(
+        r, b,
+        ": what others have there, sockets of other pools above all, is out of reach but for "
+        "what is shown");
 }
 
 static void tell_inaccessible(const SandboxView *v, SandboxReport *r, Buffer *b)
@@ -205,18 +223,17 @@ static void tell_read_only(const SandboxView *v, SandboxReport *r, Buffer *b)
 
 static void tell_tmp(const SandboxView *v, SandboxReport *r, Buffer *b)
 {
-    if (view_property_is(v, PROPERTY_PRIVATE_TMP, "1"))
-        report_put(r, b, "/tmp and /var/tmp are the pool's own; they go when it stops");
-    else if (view_property_is(v, PROPERTY_PRIVATE_TMP, "0"))
-        report_put(r, b, "/tmp and /var/tmp are those of everybody");
+    put_words(v, r, b, PROPERTY_PRIVATE_TMP);
 }
 
 static void tell_devices(const SandboxView *v, SandboxReport *r, Buffer *b)
 {
-    if (view_property_is(v, PROPERTY_PRIVATE_DEVICES, "1"))
-        report_put(r, b, "/dev has null, zero, full, random, urandom and tty, and no hardware");
-    else if (view_property_is(v, PROPERTY_PRIVATE_DEVICES, "0"))
-        report_put(r, b, "all that permissions allow");
+    put_words(v, r, b, PROPERTY_PRIVATE_DEVICES);
+}
+
+static void tell_ipc(const SandboxView *v, SandboxReport *r, Buffer *b)
+{
+    put_words(v, r, b, PROPERTY_PRIVATE_IPC);
 }
 
 static void tell_addresses(const SandboxView *v, SandboxReport *r, Buffer *b)
@@ -285,6 +302,7 @@ static const FactRow unit_rows[] = {
     {TOPIC_FILES, "devices", NULL, PROPERTY_PRIVATE_DEVICES, tell_devices},
     {TOPIC_NETWORK, "addresses", NULL, PROPERTY_IP_DENY, tell_addresses},
     {TOPIC_CALLS, "the unit", NULL, PROPERTY_SYSTEM_CALL_FILTER, tell_unit_calls},
+    {TOPIC_PROCESSES, "shared memory", NULL, PROPERTY_PRIVATE_IPC, tell_ipc},
     {TOPIC_LIMITS, "memory of the pool", NULL, PROPERTY_MEMORY_MAX, tell_pool_memory},
     {TOPIC_LIMITS, "tasks of the pool", NULL, PROPERTY_TASKS_MAX, tell_pool_tasks},
 };

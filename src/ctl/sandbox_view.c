@@ -194,7 +194,6 @@ static void look_at(uint64_t pid, SandboxProcess *ret)
     *ret = (SandboxProcess){
         .pid = pid,
         .uid = read_number(text, "\nUid:", 10),
-        .bounding = read_number(text, "\nCapBnd:", 16),
         .no_new_privs = read_number(text, "\nNoNewPrivs:", 10) == 1,
         .filtered = read_number(text, "\nSeccomp:", 10) == 2,
     };
@@ -236,6 +235,27 @@ static void find_age(SandboxView *v)
     }
 }
 
+/* What the workers found counts: a service may be denied what this program may ask. */
+static int find_landlock(const SandboxView *v)
+{
+    static const char word[] = "landlock-";
+    const char *p = v->runtime_told ? strstr(v->status->sandbox, word) : NULL;
+
+    if (!v->runtime_told)
+        return MAX(landlock_find_abi(), 0);
+    return p ? atoi(p + strlen(word)) : 0;
+}
+
+/* Of the machine; which of them the service has is its manager's to say. */
+static void find_controllers(SandboxView *v)
+{
+    _cleanup_free_ char *text = NULL;
+
+    v->cgroups_known = fd_read_file("/sys/fs/cgroup/cgroup.controllers", 4096, &text, NULL) == 0;
+    v->limits_memory = text && match_word(text, "memory");
+    v->limits_tasks = text && match_word(text, "pids");
+}
+
 static int gather(const Ctl *ctl, SandboxView *v)
 {
     _cleanup_(units_closep) Units *units = NULL;
@@ -257,7 +277,8 @@ static int gather(const Ctl *ctl, SandboxView *v)
     if (r < 0)
         return r;
     find_age(v);
-    v->landlock_abi = MAX(landlock_find_abi(), 0);
+    v->landlock_abi = find_landlock(v);
+    find_controllers(v);
     v->calls_known =
         c->sandbox_seccomp == SANDBOX_SECCOMP_OFF ||
         syscall_set_build((SyscallProfile)c->sandbox_seccomp,

@@ -172,6 +172,7 @@ static bool is_half_confined(const SandboxView *v)
 
 UNIT_IS_NOT(is_system_writable, PROPERTY_PROTECT_SYSTEM, "strict")
 UNIT_IS_NOT(shares_tmp, PROPERTY_PRIVATE_TMP, "1")
+UNIT_IS_NOT(shares_ipc, PROPERTY_PRIVATE_IPC, "1")
 UNIT_IS_NOT(has_devices, PROPERTY_PRIVATE_DEVICES, "1")
 UNIT_IS_NOT(sees_processes, PROPERTY_PROTECT_PROC, "invisible")
 UNIT_IS_NOT(gains_privileges, PROPERTY_NO_NEW_PRIVILEGES, "1")
@@ -257,6 +258,10 @@ static const struct {
      "unit.read_only_paths in the pool file instead of ProtectHome=no or read-only"},
     {"tmp", shares_tmp, "Files in /tmp are in reach of other services, and theirs of it.",
      "PrivateTmp=yes in the unit, as shipped"},
+    {"ipc", shares_ipc,
+     "Segments, semaphores and queues are those of the machine: it reaches what others have there, "
+     "and can use up what there is.",
+     "PrivateIPC=yes in the unit, as shipped"},
     {"devices", has_devices, "Devices are in reach as far as permissions let it.",
      "PrivateDevices=yes in the unit, as shipped"},
     {"processes", sees_processes, "It sees which programs others run, with their arguments.",

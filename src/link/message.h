@@ -80,6 +80,7 @@ typedef enum LinkLeaving {
     LINK_LEAVING_MEMORY,       /* pm.max_memory */
     LINK_LEAVING_LANGUAGE,     /* the language cannot go on */
     LINK_LEAVING_FILES,        /* no descriptor is left for a connection */
+    LINK_LEAVING_LISTENER,     /* a script has closed a socket of the pool */
 } LinkLeaving;
 
 typedef enum LinkConnectionFlag {

@@ -27,8 +27,8 @@ typedef struct Attempts {
     unsigned replace_number; /* generation that shall be replaced; 0: none */
     LogMessage replace_why;
     uint64_t replace_after_usec;
-    char replace_name[64]; /* of the path that was replaced */
-    uint64_t renewed_usec; /* the last replacement that a worker asked for; 0: none */
+    char replace_name[256]; /* the path that was replaced */
+    uint64_t renewed_usec;  /* the last replacement that a worker asked for; 0: none */
 } Attempts;
 
 /** A generation serves: no try is to come. */

@@ -1,6 +1,8 @@
 #include "manager/manager.h"
 
 #include "base/clock.h"
+#include "base/fd.h"
+#include "base/trim.h"
 #include "log/log.h"
 #include "manager/logfile.h"
 
@@ -57,6 +59,16 @@ static void extend_timeout(Manager *m)
         notifier_send(&m->notifier, "EXTEND_TIMEOUT_USEC=%llu", (unsigned long long)EXTEND_USEC);
 }
 
+/* The pool has become quiet: what its start and its growth needed goes back. */
+static void rest(void)
+{
+    _cleanup_fd_ int fd = trim_open();
+
+    trim_code(fd);
+    trim_heap();
+    trim_stack();
+}
+
 static int on_beat(sd_event_source *source, uint64_t usec, void *userdata)
 {
     Manager *m = userdata;
@@ -85,6 +97,8 @@ static int on_beat(sd_event_source *source, uint64_t usec, void *userdata)
     m->beat_at_usec = now_usec;
     beat_status(m);
     log_flush();
+    if (m->beat_usec == 2 * BEAT_MIN_USEC)
+        rest();
 
     sd_event_source_set_time(source, now_usec + m->beat_usec);
     return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);

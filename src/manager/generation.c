@@ -267,7 +267,7 @@ static void generation_read_link(Generation *g)
         if (g->template_pid > 0)
             kill(g->template_pid, SIGKILL);
     } else if (message.type == LINK_FAILED && g->state == GENERATION_STARTING)
-        snprintf(g->reason, sizeof(g->reason), "%s", message.text);
+        pool_config_place(g->config, message.text, g->reason, sizeof(g->reason));
     else if (message.type == LINK_READY && g->state == GENERATION_STARTING) {
         /* Of the dead it does not count. */
         if (g->template_pid > 0)

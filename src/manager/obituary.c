@@ -40,6 +40,7 @@ static const char *leaving_reason(unsigned leaving)
         [LINK_LEAVING_MEMORY] = ", since it had more memory than pm.max_memory",
         [LINK_LEAVING_LANGUAGE] = ", since its language could not go on",
         [LINK_LEAVING_FILES] = ", since it had no descriptor left",
+        [LINK_LEAVING_LISTENER] = ", since a script had closed a socket of the pool",
     };
 
     return leaving < ARRAY_SIZE(reasons) && reasons[leaving] ? reasons[leaving] : "";

@@ -51,46 +51,50 @@ static void look_at(Manager *m, uint64_t usec)
 
 /* ---- generations ---- */
 
-static void tell_replacing(Manager *m)
+static void tell_crashes(const Generation *g)
 {
-    const Generation *g = m->current;
+    const PoolConfig *c = g->config;
     LogRecord r;
 
-    log_record_begin(&r, LOG_WARNING, m->attempts->replace_why);
+    log_record_begin(&r, LOG_WARNING, LOG_MESSAGE_EMERGENCY_RESTART);
     log_record_field(&r, "GENERATION", "%u", g->number);
-    if (m->attempts->replace_why == LOG_MESSAGE_CACHE_RENEWED) {
-        r.priority = LOG_NOTICE;
-        log_record_send(&r,
-                        "OPcache wants to begin anew: a new generation does, in place of "
-                        "generation %u",
-                        g->number);
-        return;
-    }
-    if (m->attempts->replace_why == LOG_MESSAGE_PATH_REPLACED) {
-        r.priority = LOG_NOTICE;
-        log_record_send(&r,
-                        "A path that the sandbox allows was replaced or has appeared (%s): a new "
-                        "generation begins, in place of generation %u",
-                        m->attempts->replace_name, g->number);
-        return;
-    }
-    if (m->attempts->replace_why == LOG_MESSAGE_GENERATION_RETIRED) {
-        r.priority = LOG_NOTICE;
-        log_record_send(&r,
-                        "A worker has died by a signal (sandbox.retire_on_crash): a new generation "
-                        "begins, in place of generation %u",
-                        g->number);
-        return;
-    }
-    log_record_field(&r, "THRESHOLD", "%u", g->config->emergency_restart_threshold);
+    log_record_field(&r, "THRESHOLD", "%u", c->emergency_restart_threshold);
     log_record_field(&r, "INTERVAL_USEC", "%llu",
-                     (unsigned long long)g->config->emergency_restart_interval_usec);
+                     (unsigned long long)c->emergency_restart_interval_usec);
     log_record_send(&r,
                     "%u workers have crashed within %llu s (emergency_restart_threshold): a new "
                     "generation begins, in place of generation %u",
-                    g->config->emergency_restart_threshold,
-                    (unsigned long long)(g->config->emergency_restart_interval_usec / USEC_PER_SEC),
+                    c->emergency_restart_threshold,
+                    (unsigned long long)(c->emergency_restart_interval_usec / USEC_PER_SEC),
                     g->number);
+}
+
+static void tell_replacing(Manager *m)
+{
+    const Attempts *a = m->attempts;
+    const struct {
+        LogMessage why;
+        const char *text, *detail;
+    } rows[] = {
+        {LOG_MESSAGE_CACHE_RENEWED, "OPcache wants to begin anew", ""},
+        {LOG_MESSAGE_PATH_REPLACED, "A path that the sandbox allows was replaced or has appeared",
+         a->replace_name},
+        {LOG_MESSAGE_GENERATION_RETIRED, "A worker has died by a signal",
+         "sandbox.retire_on_crash"},
+    };
+    LogRecord r;
+
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        if (rows[i].why != a->replace_why)
+            continue;
+        log_record_begin(&r, LOG_NOTICE, a->replace_why);
+        log_record_field(&r, "GENERATION", "%u", m->current->number);
+        log_record_send(&r, "%s%s%s%s: a new generation begins, in place of generation %u",
+                        rows[i].text, rows[i].detail[0] ? " (" : "", rows[i].detail,
+                        rows[i].detail[0] ? ")" : "", m->current->number);
+        return;
+    }
+    tell_crashes(m->current);
 }
 
 /* The file does not count: what runs is known to be good, but for its memory. */
@@ -157,7 +161,7 @@ void recover_template(Manager *m)
         replace_generation(m, now_usec);
 }
 
-void recover_on_replaced(Manager *m, const char *name)
+void recover_on_replaced(Manager *m, const char *path)
 {
     Attempts *a = m->attempts;
     uint64_t now_usec = clock_monotonic_usec();
@@ -172,7 +176,7 @@ void recover_on_replaced(Manager *m, const char *name)
     a->replace_after_usec = now_usec + REPLACED_CALM_USEC;
     if (a->renewed_usec > 0)
         a->replace_after_usec = MAX(a->replace_after_usec, a->renewed_usec + RENEW_DISTANCE_USEC);
-    snprintf(a->replace_name, sizeof(a->replace_name), "%s", name);
+    snprintf(a->replace_name, sizeof(a->replace_name), "%s", path);
     settle_later(m);
 }
 

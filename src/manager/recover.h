@@ -15,8 +15,8 @@ void recover_on_worker_exit(Worker *w, int code, int status, bool crashed, bool 
 void recover_on_renew(Worker *w);
 
 /** A path that the sandbox of the current generation allows is another file now, or is there at
- * last: a new generation follows, after some calm. name: for people. */
-void recover_on_replaced(Manager *m, const char *name);
+ * last: a new generation follows, after some calm. path: for people. */
+void recover_on_replaced(Manager *m, const char *path);
 
 /** No worker may be ordered before this time. */
 uint64_t recover_fork_after_usec(const Manager *m);

@@ -15,7 +15,8 @@
 typedef struct Name {
     Replaced *owner;
     sd_event_source *source;
-    char name[NAME_MAX + 1]; /* in the folder of the source */
+    char *path;
+    const char *name; /* its last part, in the folder of the source */
 } Name;
 
 struct Replaced {
@@ -25,13 +26,19 @@ struct Replaced {
     size_t n;
 };
 
+static void name_free(Name *name)
+{
+    sd_event_source_disable_unref(name->source);
+    free(name->path);
+    free(name);
+}
+
 Replaced *replaced_free(Replaced *r)
 {
     if (!r)
         return NULL;
     for (size_t i = 0; i < r->n; i++) {
-        sd_event_source_disable_unref(r->names[i]->source);
-        free(r->names[i]);
+        name_free(r->names[i]);
     }
     free(r);
     return NULL;
@@ -44,7 +51,7 @@ static int on_folder(sd_event_source *source, const struct inotify_event *event,
 
     if (event->len > 0 && strcmp(event->name, name->name) == 0 && m->current &&
         m->current->number == name->owner->generation)
-        recover_on_replaced(m, name->name);
+        recover_on_replaced(m, name->path);
     return 0;
 }
 
@@ -63,7 +70,7 @@ static void watch_name(Replaced *r, const char *path)
     struct stat st;
     Name *name;
 
-    if (r->n == NAMES_MAX || strlen(slash + 1) > NAME_MAX)
+    if (r->n == NAMES_MAX)
         return;
     snprintf(folder, sizeof(folder), "%.*s", slash == path ? 1 : (int)(slash - path), path);
     if (stat(folder, &st) < 0 || may_write(r->manager->current->setup->ids.uid, &st))
@@ -72,12 +79,14 @@ static void watch_name(Replaced *r, const char *path)
     if (!name)
         return;
     name->owner = r;
-    snprintf(name->name, sizeof(name->name), "%s", slash + 1);
-    if (sd_event_add_inotify(r->manager->event, &name->source, folder,
+    name->path = strdup(path);
+    if (!name->path ||
+        sd_event_add_inotify(r->manager->event, &name->source, folder,
                              IN_CREATE | IN_MOVED_TO | IN_ONLYDIR, on_folder, name) < 0) {
-        free(name);
+        name_free(name);
         return;
     }
+    name->name = name->path + (slash + 1 - path);
     r->names[r->n++] = name;
 }
 

@@ -197,6 +197,13 @@ static void take_worker(const Manager *m, const Worker *w, const StatusWorker *w
         p->opcache = *o;
 }
 
+/* One that has not said HELLO has no pid that could be told. A zero in its place would be more than
+ * ugly: kill(1) takes it for the process group of whoever passes it on. */
+static bool is_shown(const Worker *w)
+{
+    return w->pid > 0;
+}
+
 int snapshot_make(Manager *m)
 {
     uint64_t now_usec = clock_monotonic_usec();
@@ -209,6 +216,8 @@ int snapshot_make(Manager *m)
     /* The sums of the pool come from the slots: first the workers, then what is above them. */
     r = buffer_append(&b, &pool, sizeof(pool));
     for (Worker *w = m->workers; w && r == 0; w = w->next) {
+        if (!is_shown(w))
+            continue;
         snapshot_worker(w, now_usec, &worker);
         r = buffer_append(&b, &worker, sizeof(worker));
     }
@@ -218,7 +227,8 @@ int snapshot_make(Manager *m)
     snapshot_pool(m, &pool);
     workers = (const void *)(b.data + sizeof(pool));
     for (const Worker *w = m->workers; w; w = w->next)
-        take_worker(m, w, &workers[pool.n_workers++], &pool);
+        if (is_shown(w))
+            take_worker(m, w, &workers[pool.n_workers++], &pool);
     memcpy(b.data, &pool, sizeof(pool));
     return fd_make_sealed("fpmd-status", b.data, b.size);
 }

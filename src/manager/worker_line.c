@@ -15,7 +15,7 @@ static bool is_sound_hello(const Worker *w, pid_t pid)
 
 static bool is_sound_leaving(const LinkMessage *message)
 {
-    return message->flags >= LINK_LEAVING_REQUESTS && message->flags <= LINK_LEAVING_FILES;
+    return message->flags >= LINK_LEAVING_REQUESTS && message->flags <= LINK_LEAVING_LISTENER;
 }
 
 static void worker_on_message(Worker *w, const LinkMessage *message, pid_t pid)

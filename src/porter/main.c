@@ -1,6 +1,7 @@
 #include "base/exit_status.h"
 #include "base/fd.h"
 #include "base/title.h"
+#include "base/trim.h"
 #include "log/log.h"
 #include "porter/lodge.h"
 #include "sandbox/sandbox.h"
@@ -8,7 +9,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -44,6 +44,7 @@ static unsigned find_capacity(const RuntimeSpec *spec)
 static int confine(void)
 {
     _cleanup_(seccomp_filter_freep) SeccompFilter *filter = NULL;
+    _cleanup_fd_ int trim_fd = trim_open();
     int r = landlock_renounce();
 
     if (r < 0) {
@@ -51,6 +52,7 @@ static int confine(void)
         return EXIT_STATUS_LANDLOCK;
     }
     r = seccomp_filter_new(SECCOMP_PORTER, NULL, &filter);
+    trim_code(trim_fd);
     if (r == 0)
         r = seccomp_filter_install(filter, NULL);
     if (r < 0) {
@@ -82,7 +84,8 @@ static int run(const RuntimeSpec *spec)
     if (status != 0)
         return status;
     /* What building the filter took. */
-    malloc_trim(0);
+    trim_heap();
+    trim_stack();
     /* A manager that has gone meanwhile is seen as the end of the link. */
     link_send(spec->link_fd, &ready, NULL, 0);
     lodge_run(&lodge);

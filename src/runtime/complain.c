@@ -40,7 +40,7 @@ void complain_broken(const char *error)
     if (!complain_begin(&complaints, &r, LOG_NOTICE, LOG_MESSAGE_PROTOCOL_ERROR, more))
         return;
     log_record_field(&r, "REASON", "%s", error);
-    log_record_send(&r, "Connection closed, its bytes are not FastCGI: %s%s", error, more);
+    log_record_send(&r, "Connection closed, what came cannot be served: %s%s", error, more);
 }
 
 /* The words are PHP-FPM's: tools look for them. */

@@ -6,17 +6,21 @@
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 
-/* An arena that one large head has blown up is not kept for the small ones. */
+/* Room that one large head has blown up is not kept for the small ones. */
 #define SPARE_ARENA_MAX (64 * 1024)
+#define SPARE_ITEMS_MAX 1024
 
 ConnectionShared *connection_shared_new(BoardSlot *slot, unsigned max_connections,
                                         unsigned max_requests)
 {
-    ConnectionShared *s = calloc(1, sizeof(*s));
+    /* Pages of its buffers that are never used are none, as calloc(3) may have it or not. */
+    ConnectionShared *s =
+        mmap(NULL, sizeof(*s), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-    if (!s)
+    if (s == MAP_FAILED)
         return NULL;
     s->slot = slot;
     s->max_connections = max_connections;
@@ -32,8 +36,9 @@ ConnectionShared *connection_shared_free(ConnectionShared *s)
     if (!s)
         return NULL;
     fcgi_params_done(&s->spare);
+    free(s->spare_connection);
     buffer_done(&s->headers);
-    free(s);
+    munmap(s, sizeof(*s));
     return NULL;
 }
 
@@ -86,15 +91,14 @@ void connection_set_reading(Connection *c, bool on)
 
 Connection *connection_new(ConnectionShared *shared, int fd, uint64_t now_usec)
 {
-    Connection *c = calloc(1, sizeof(*c));
+    Connection *c = shared->spare_connection ?: malloc(sizeof(*c));
 
+    shared->spare_connection = NULL;
     if (!c) {
         fd_close(fd);
         return NULL;
     }
-    c->shared = shared;
-    c->fd = fd;
-    c->last_active_usec = now_usec;
+    *c = (Connection){.shared = shared, .fd = fd, .last_active_usec = now_usec};
     fcgi_parser_init(&c->parser);
     board_begin(shared->slot);
     shared->slot->connections++;
@@ -107,12 +111,15 @@ void connection_give_back_params(Connection *c)
 {
     FcgiParams *spare = &c->shared->spare;
 
-    if (!spare->arena && c->params.arena && c->params.arena_room <= SPARE_ARENA_MAX) {
+    if (!spare->items && c->params.items && c->params.arena_room <= SPARE_ARENA_MAX &&
+        c->params.room <= SPARE_ITEMS_MAX) {
         fcgi_params_clear(&c->params);
         *spare = c->params;
         c->params = (FcgiParams){0};
     }
     fcgi_params_done(&c->params);
+    if (c->shared->input_owner == c)
+        c->shared->head_size = 0;
 }
 
 Connection *connection_free(Connection *c)
@@ -136,7 +143,10 @@ Connection *connection_free(Connection *c)
             s->slot->state = connection_resting_state(s);
     }
     board_commit(s->slot);
-    free(c);
+    if (s->spare_connection)
+        free(c);
+    else
+        s->spare_connection = c;
     return NULL;
 }
 
@@ -157,10 +167,13 @@ void connection_claim_input(Connection *c)
 
     if (owner == c)
         return;
-    if (owner && s->input_pos < s->input_end &&
-        buffer_append(&owner->stash, s->input + s->input_pos, s->input_end - s->input_pos) < 0)
+    if (owner &&
+        ((s->input_pos < s->input_end &&
+          buffer_append(&owner->stash, s->input + s->input_pos, s->input_end - s->input_pos) < 0) ||
+         fcgi_params_keep(&owner->params) < 0))
         owner->parser.error = "no memory for its bytes";
     s->input_owner = c;
+    s->head_size = 0;
     s->input_pos = 0;
     s->input_end = c->stash.size;
     if (c->stash.size > 0)
@@ -174,12 +187,12 @@ ssize_t connection_fill(Connection *c, int flags)
     ssize_t n;
 
     do
-        n = recv(c->fd, s->input, sizeof(s->input), flags);
+        n = recv(c->fd, s->input + s->head_size, sizeof(s->input) - s->head_size, flags);
     while (n < 0 && errno == EINTR);
     if (n < 0)
         return -errno;
-    s->input_pos = 0;
-    s->input_end = (size_t)n;
+    s->input_pos = s->head_size;
+    s->input_end = s->head_size + (size_t)n;
     return n;
 }
 

@@ -13,9 +13,13 @@
 #include <netinet/in.h>
 #include <sys/uio.h>
 
-#define INPUT_SIZE  (64 * 1024)
-#define OUTPUT_SIZE (32 * 1024)
-#define RANDOM_SIZE 4096 /* drawn at once, for many REQUEST_IDs */
+/* The head of a request lies in front of the buffer while it runs, if it is not larger than that;
+ * one read(2) of a body has at least 64 KiB behind it. */
+#define HEAD_MAX        (16 * 1024)
+#define INPUT_SIZE      (HEAD_MAX + 64 * 1024)
+#define OUTPUT_SIZE     (32 * 1024)
+#define RANDOM_SIZE     4096 /* drawn at once, for many REQUEST_IDs */
+#define REQUEST_ID_SIZE 33
 
 /* Kept free for the ends of STDOUT and STDERR and for END_REQUEST, which so never need a send of
  * their own. */
@@ -70,6 +74,7 @@ struct Request {
     uint64_t cpu_usec, memory_peak_bytes; /* for the slot, at its end */
     uint64_t body_out;                    /* all bytes of STDOUT */
     char *script, *name, *user;           /* only while notes are kept */
+    int spent_fd;                         /* of request_close_later(), or -1 */
 };
 
 struct ConnectionShared {
@@ -81,14 +86,17 @@ struct ConnectionShared {
     unsigned n_reading;      /* connections with an incomplete head */
     Connection *input_owner; /* whose bytes are in input[], or NULL */
     size_t input_pos, input_end;
-    FcgiParams spare; /* an arena that waits for the next head */
+    size_t head_size; /* bytes at the front of input[] where PARAMS of its owner are */
+    FcgiParams spare; /* room that waits for the next head */
+    Connection *spare_connection;
     bool keeps_notes, keeps_headers;
     Buffer headers; /* of the answer, each line ended by a NUL */
     size_t n_random;
     Request request;
     Output output;
     uint8_t input[INPUT_SIZE];
-    uint8_t random[RANDOM_SIZE]; /* n_random of them are left, the first ones */
+    uint8_t random[RANDOM_SIZE];      /* n_random of them are left, the first ones */
+    char request_id[REQUEST_ID_SIZE]; /* of the request that runs, if the web server sent none */
 };
 
 struct Connection {
@@ -127,11 +135,11 @@ ConnectionOutcome connection_process(Connection *c);
  */
 ConnectionOutcome connection_linger(Connection *c);
 
-/** Makes input[] this connection's. */
+/** Makes input[] this connection's; what another one has in it is moved away. */
 void connection_claim_input(Connection *c);
 
-/** One recv(2) into the empty input[]: > 0 bytes, 0 at the end, or -errno. flags: 0 or
- * MSG_DONTWAIT. */
+/** One recv(2) into the empty input[], behind the head of the request that runs: > 0 bytes, 0 at
+ * the end, or -errno. flags: 0 or MSG_DONTWAIT. */
 ssize_t connection_fill(Connection *c, int flags);
 
 /** The next event of the bytes in input[]. 0 or -EBADMSG, which is noted and counted. */

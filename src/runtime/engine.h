@@ -48,6 +48,10 @@ typedef struct Engine {
      */
     int (*run)(Request *r);
 
+    /** Between two requests, and in the template before the first fork: gives back to the kernel
+     * what requests have left in memory, and the next one gets anew. NULL: there is nothing. */
+    void (*rest)(void);
+
     /** In the worker, before it exits. */
     void (*worker_stop)(void);
 

@@ -1,5 +1,6 @@
 #include "runtime/connection_private.h"
 
+#include "base/fd.h"
 #include "base/parse.h"
 #include "runtime/canned.h"
 
@@ -16,7 +17,7 @@ Request *connection_request(Connection *c, uint64_t now_usec)
     connection_claim_input(c);
     c->head_ready = false;
     c->served = true;
-    s->request = (Request){.shared = s, .connection = c, .begun_usec = now_usec};
+    s->request = (Request){.shared = s, .connection = c, .begun_usec = now_usec, .spent_fd = -1};
     canned_begin(c->fd, c->parser.request_id);
     id = request_id_of_head(c, &n_id); /* moves the PARAMS */
     method = fcgi_params_get(&c->params, "REQUEST_METHOD", &n_method);
@@ -100,6 +101,8 @@ ConnectionOutcome connection_end(Connection *c, uint32_t app_status, bool keep, 
     else
         outcome = keep ? connection_process(c) : leave(c);
     output_reset(&s->output);
+    if (r->spent_fd >= 0)
+        r->spent_fd = fd_close(r->spent_fd);
 
     board_begin(s->slot);
     s->slot->state = connection_resting_state(s);

@@ -4,6 +4,7 @@
 #include "board/slot.h"
 #include "link/message.h"
 #include "sandbox/landlock.h"
+#include "sandbox/ruleset.h"
 
 #include <errno.h>
 #include <unistd.h>
@@ -19,8 +20,8 @@ static int make_rules(const RuntimeSpec *spec, SeccompRules *ret)
         .may_exec = spec->exec,
         .report = spec->report_fd >= 0,
         .tcp_ports = spec->n_tcp_ports > 0,
-        .truncate_covered = spec->n_write_paths == 0 || abi >= 3,
-        .signals_scoped = abi >= 6,
+        .truncate_covered = spec->n_write_paths == 0 || abi >= ABI_WITH_TRUNCATE,
+        .signals_scoped = abi >= ABI_WITH_SCOPES,
         .template_pid = getpid(),
         .manager_pid = getppid(),
     };

@@ -83,6 +83,10 @@ static int take_head(Connection *c, ConnectionOutcome *ret_outcome)
         return connection_fail(c, "incomplete pair in PARAMS");
     if (take_abort(c))
         return end_of_turn(end_unborn(c), c->parser.keep, ret_outcome);
+    if (c->params.n_outside > 0 && c->shared->input_pos <= HEAD_MAX)
+        c->shared->head_size = c->shared->input_pos;
+    else if (fcgi_params_keep(&c->params) < 0)
+        return connection_fail(c, "no memory");
     connection_set_reading(c, false);
     c->head_ready = true;
     *ret_outcome = CONNECTION_REQUEST;
@@ -109,8 +113,15 @@ static int refuse_head(Connection *c, ConnectionOutcome *ret_outcome)
 
 static int take_params(Connection *c, const FcgiEvent *event, ConnectionOutcome *ret_outcome)
 {
-    int r = fcgi_params_push(&c->params, event->data, event->size);
+    ConnectionShared *s = c->shared;
+    uint8_t *data = s->input + (event->data - s->input);
+    int r;
 
+    /* A stream is one record as a rule, and was read as a whole. */
+    if (c->params.bytes == 0 && c->params.n_lengths == 0 && c->parser.content_left == 0)
+        r = fcgi_params_place(&c->params, data, event->size);
+    else
+        r = fcgi_params_push(&c->params, data, event->size);
     if (r == -E2BIG)
         return refuse_head(c, ret_outcome);
     return r < 0 ? connection_fail(c, "no memory") : 0;
@@ -121,6 +132,9 @@ static int take_head_event(Connection *c, const FcgiEvent *event, ConnectionOutc
 {
     switch (event->kind) {
     case FCGI_EVENT_NONE:
+        /* What is here of a head has to make way for its rest. */
+        if (fcgi_params_keep(&c->params) < 0)
+            return connection_fail(c, "no memory");
         *ret_outcome = CONNECTION_WAIT;
         return 1;
     case FCGI_EVENT_BEGIN:

@@ -16,6 +16,7 @@ typedef enum SourceKind {
     SOURCE_HANDOVER,
     SOURCE_LIFE_LINE,
     SOURCE_SIGNAL, /* SIGTERM or SIGQUIT */
+    SOURCE_REST,   /* timer: nothing may have happened for a while */
     SOURCE_HELD,
 } SourceKind;
 
@@ -25,6 +26,7 @@ typedef struct Source {
     int fd;
     Connection *connection;        /* SOURCE_HELD; NULL: the place is free */
     uint64_t lingering_since_usec; /* 0: not lingering */
+    bool hung_up;                  /* its last event said that the peer has closed it */
 } Source;
 
 typedef struct Held {

@@ -1,6 +1,7 @@
 #include "runtime/connection_private.h"
 
 #include "base/clock.h"
+#include "base/fd.h"
 #include "runtime/canned.h"
 
 #include <errno.h>
@@ -201,6 +202,40 @@ static ssize_t read_stream(Request *r, unsigned type, void *buffer, size_t n)
             return got > 0 ? (ssize_t)got : error;
     }
     return (ssize_t)got;
+}
+
+ssize_t request_next(Request *r, const uint8_t **ret, size_t n)
+{
+    FcgiParser *p = &r->connection->parser;
+
+    if (n == 0 || p->role == FCGI_AUTHORIZER)
+        return 0;
+    connection_claim_input(r->connection);
+    while (r->body_size == 0 || r->body_type != FCGI_STDIN) {
+        int error;
+
+        if (request_aborted(r))
+            return -EPIPE;
+        if (p->stdin_ended)
+            return 0;
+        r->body_size = 0;
+        error = take_event(r);
+        if (error == 0)
+            error = wait_for_body(r);
+        if (error < 0)
+            return error;
+    }
+    n = MIN(n, r->body_size);
+    *ret = r->body;
+    r->body += n;
+    r->body_size -= n;
+    return (ssize_t)n;
+}
+
+void request_close_later(Request *r, int fd)
+{
+    fd_close(r->spent_fd);
+    r->spent_fd = fd;
 }
 
 ssize_t request_read(Request *r, void *buffer, size_t n)

@@ -27,6 +27,14 @@ const char *request_param(const Request *r, const char *name);
  */
 ssize_t request_read(Request *r, void *buffer, size_t n);
 
+/** The same without a copy: *ret stays as it is until the next call that reads. At most the rest of
+ * one record. */
+ssize_t request_next(Request *r, const uint8_t **ret, size_t n);
+
+/** Takes a descriptor that is closed when the answer has gone out: a file without a name may take
+ * milliseconds for that. */
+void request_close_later(Request *r, int fd);
+
 /** The same for DATA, the file of a FILTER; passes over what is left of STDIN. Other roles: 0. */
 ssize_t request_read_data(Request *r, void *buffer, size_t n);
 

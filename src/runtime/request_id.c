@@ -42,18 +42,16 @@ static int make_id(ConnectionShared *s, char ret[static 2 * ID_BYTES + 1])
 
 const char *request_id_of_head(Connection *c, size_t *ret_n)
 {
-    uint8_t pair[2 + sizeof(PARAM) + 2 * ID_BYTES];
-    char id[2 * ID_BYTES + 1];
-    uint8_t *end;
+    char *id = c->shared->request_id;
     const char *sent = fcgi_params_get(&c->params, PARAM, ret_n);
 
     if (sent && *sent)
         return sent;
     if (make_id(c->shared, id) < 0)
         return NULL;
-    end = fcgi_put_pair(pair, PARAM, strlen(PARAM), id, strlen(id));
     /* At the limits of the PARAMS there is no room for it: the request goes without. */
-    if (fcgi_params_push(&c->params, pair, (size_t)(end - pair)) < 0)
+    if (fcgi_params_add(&c->params, PARAM, strlen(PARAM), id, 2 * ID_BYTES) < 0)
         return NULL;
-    return fcgi_params_get(&c->params, PARAM, ret_n);
+    *ret_n = 2 * ID_BYTES;
+    return id;
 }

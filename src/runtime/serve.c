@@ -2,9 +2,9 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/trim.h"
 #include "link/message.h"
 #include "log/log.h"
-#include "runtime/accept.h"
 #include "runtime/access.h"
 #include "runtime/ask.h"
 #include "runtime/memory.h"
@@ -13,14 +13,24 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
 
 /* After so many other connections a held one that has bytes has its turn. */
 #define HELD_TURN  4
 #define SWEEP_MSEC 1000
+
+/* Between two events of a socket that cannot be unwatched any more, since its descriptor is gone:
+ * of a worker that leaves for that. */
+#define DEAF_MSEC 10
+
+/* A worker that had nothing to do for so long gives free memory back: php-fpm's keep what their
+ * largest request needed. The next request takes it from the kernel again, some microseconds for
+ * each 100 KB. */
+#define REST_USEC (5 * USEC_PER_SEC)
 
 /* Written by the handler: a flag would be seen only after the next event. Blocking the signals
  * instead is no way, programs that scripts start would inherit it. */
@@ -32,46 +42,6 @@ static void on_signal(int number)
 
     eventfd_write(leave_fd, 1);
     errno = error;
-}
-
-/*
- * Scripts have left so much open that there is no descriptor for a connection. The kernel has woken
- * nobody else for it, and would wake this worker again and again: a successor takes its place, and
- * the manager, when a worker has gone, wakes another. One that never had enough waits instead: its
- * successors would have no more.
- */
-static void leave_without_files(Serve *s)
-{
-    if (s->phase != SERVE_STAYING)
-        return;
-    log_error("Cannot accept a connection, leaving: %s (rlimit_files of the pool file, or scripts "
-              "that leave too much open)",
-              strerror(EMFILE));
-    ask_leaving(LINK_LEAVING_FILES);
-    leave(s);
-}
-
-static void on_listener(Serve *s, int listen_fd)
-{
-    int fd = accept_client(s->spec, listen_fd);
-
-    if (fd >= 0 || fd == -EACCES)
-        connection_shared_count_accepted(s->shared);
-    if (fd >= 0) {
-        s->shortage_told = false;
-        turn_fresh(s, fd, 0);
-        return;
-    }
-    /* EAGAIN: another worker was faster. The rest of accept(2)'s list concerns one connection,
-     * which is gone. */
-    if (fd == -EMFILE && s->requests > 0)
-        leave_without_files(s);
-    else if (fd == -EMFILE || fd == -ENFILE || fd == -ENOMEM || fd == -ENOBUFS) {
-        if (!s->shortage_told)
-            log_error("Cannot accept connections, trying again: %s", strerror(-fd));
-        s->shortage_told = true;
-        poll(NULL, 0, 100);
-    }
 }
 
 bool serve_handover(Serve *s)
@@ -86,6 +56,8 @@ bool serve_handover(Serve *s)
         s->handover_ended = true;
         epoll_ctl(s->epoll_fd, EPOLL_CTL_DEL, s->spec->handover_fd, NULL);
     }
+    if (listener_is_lost(r))
+        listener_lost(s, r);
     /* Several workers share this socket: another one may have taken the message. */
     if (r <= 0)
         return false;
@@ -96,7 +68,7 @@ bool serve_handover(Serve *s)
     if (m.type == LINK_POKE)
         for (size_t i = 0; i < s->n_fixed && s->phase == SERVE_STAYING; i++)
             if (s->fixed[i].kind == SOURCE_LISTENER)
-                on_listener(s, s->fixed[i].fd);
+                listener_take(s, s->fixed[i].fd);
     return true;
 }
 
@@ -112,16 +84,50 @@ static void on_life_line(Serve *s, const Source *source)
         epoll_ctl(s->epoll_fd, EPOLL_CTL_DEL, source->fd, NULL);
 }
 
+/* A timer of its own: a limit of epoll_wait() would be set and cleared for each request, which is
+ * several microseconds of it where the processor goes to sleep in between. */
+static void expect_rest(Serve *s, uint64_t usec)
+{
+    struct itimerspec in = {.it_value = {.tv_sec = (time_t)(usec / USEC_PER_SEC),
+                                         .tv_nsec = (long)(usec % USEC_PER_SEC) * 1000}};
+
+    s->rested = timerfd_settime(s->rest_fd, 0, &in, NULL) < 0;
+}
+
+static void rest(Serve *s)
+{
+    uint64_t n, idle_usec = clock_monotonic_usec() - s->slot->last_active_usec;
+
+    if (read(s->rest_fd, &n, sizeof(n)) < 0 || s->rested || s->phase != SERVE_STAYING)
+        return;
+    if (idle_usec < REST_USEC) {
+        expect_rest(s, REST_USEC - idle_usec);
+        return;
+    }
+    if (s->engine->rest)
+        s->engine->rest();
+    trim_heap();
+    trim_stack();
+    s->rested = true;
+    board_begin(s->slot);
+    s->slot->resident_bytes = memory_resident_bytes();
+    board_commit(s->slot);
+}
+
 static void dispatch(Serve *s, Source *source)
 {
     switch (source->kind) {
     case SOURCE_LISTENER:
         if (s->phase == SERVE_STAYING)
-            on_listener(s, source->fd);
+            listener_take(s, source->fd);
+        else
+            poll(NULL, 0, DEAF_MSEC);
         break;
     case SOURCE_HANDOVER:
         if (s->phase == SERVE_STAYING || s->pool_ends)
             serve_handover(s);
+        else
+            poll(NULL, 0, DEAF_MSEC);
         break;
     case SOURCE_LIFE_LINE:
         on_life_line(s, source);
@@ -129,6 +135,9 @@ static void dispatch(Serve *s, Source *source)
     case SOURCE_SIGNAL:
         leave(s);
         epoll_ctl(s->epoll_fd, EPOLL_CTL_DEL, source->fd, NULL);
+        break;
+    case SOURCE_REST:
+        rest(s);
         break;
     case SOURCE_HELD:
         turn_held(s, source);
@@ -162,7 +171,7 @@ static int watch_sources(Serve *s)
     size_t n_listeners = s->spec->n_listen_fds;
     int r;
 
-    s->fixed = calloc(n_listeners + 3, sizeof(Source));
+    s->fixed = calloc(n_listeners + 4, sizeof(Source));
     if (!s->fixed)
         return -ENOMEM;
     s->epoll_fd = s->held.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
@@ -173,6 +182,8 @@ static int watch_sources(Serve *s)
         r = add_fixed(s, SOURCE_SIGNAL, leave_fd, EPOLLIN);
     if (r == 0)
         r = add_fixed(s, SOURCE_HANDOVER, s->spec->handover_fd, EPOLLIN | EPOLLEXCLUSIVE);
+    if (r == 0)
+        r = add_fixed(s, SOURCE_REST, s->rest_fd, EPOLLIN);
     for (size_t i = 0; r == 0 && i < n_listeners; i++)
         r = add_fixed(s, SOURCE_LISTENER, s->spec->listen_fds[i], EPOLLIN | EPOLLEXCLUSIVE);
     return r;
@@ -186,6 +197,9 @@ static int serve_set_up(Serve *s)
 
     leave_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (leave_fd < 0)
+        return -errno;
+    s->rest_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    if (s->rest_fd < 0)
         return -errno;
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGQUIT, &action, NULL);
@@ -213,6 +227,7 @@ static int serve_set_up(Serve *s)
     s->slot->last_active_usec = s->looked_usec = clock_monotonic_usec();
     s->slot->resident_bytes = memory_resident_bytes();
     board_commit(s->slot);
+    expect_rest(s, REST_USEC);
     ready.flags = (uint32_t)s->slot->moot;
     return link_send(s->life_line, &ready, NULL, 0);
 }
@@ -221,7 +236,7 @@ static int rank(const Source *source)
 {
     static const int ranks[] = {
         [SOURCE_LIFE_LINE] = 0, [SOURCE_SIGNAL] = 0, [SOURCE_HANDOVER] = 1,
-        [SOURCE_LISTENER] = 1,  [SOURCE_HELD] = 2,
+        [SOURCE_LISTENER] = 1,  [SOURCE_HELD] = 2,   [SOURCE_REST] = 3,
     };
 
     return ranks[source->kind];
@@ -245,6 +260,7 @@ static Source *choose(Serve *s, const struct epoll_event *events, int n)
         if (source->kind == SOURCE_HELD) {
             if (!source->connection)
                 continue;
+            source->hung_up = events[i].events & EPOLLHUP;
             if (!held || connection_last_active_usec(source->connection) <
                              connection_last_active_usec(held->connection))
                 held = source;
@@ -314,12 +330,21 @@ static void serve_loop(Serve *s)
     while (!leave_is_over(s)) {
         struct epoll_event events[32];
         int n = epoll_wait(s->epoll_fd, events, ARRAY_SIZE(events), wait_msec(s));
-        Source *source = choose(s, events, n);
+        Source *source;
 
+        if (n < 0 && errno != EINTR) { /* a script has closed the epoll */
+            listener_lost(s, -errno);
+            leave_sweep(s, clock_monotonic_usec());
+            return;
+        }
+        source = choose(s, events, n);
         if (access_is_pending())
             access_look(n == 0);
-        if (source)
+        if (source) {
+            if (s->rested && source->kind != SOURCE_REST)
+                expect_rest(s, REST_USEC);
             dispatch(s, source);
+        }
         leave_settle(s);
         watch_held(s, source);
     }
@@ -328,7 +353,7 @@ static void serve_loop(Serve *s)
 int serve(const RuntimeSpec *spec, const Engine *engine, BoardSlot *slot, int life_line,
           unsigned flags)
 {
-    static Serve s = {.epoll_fd = -1};
+    static Serve s = {.epoll_fd = -1, .rest_fd = -1};
     int r;
 
     s.spec = spec;
@@ -348,6 +373,7 @@ int serve(const RuntimeSpec *spec, const Engine *engine, BoardSlot *slot, int li
     board_commit(slot);
     connection_shared_free(s.shared);
     fd_close(s.epoll_fd);
+    fd_close(s.rest_fd);
     free(s.fixed);
     return 0;
 }

@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * What serve.c, turn.c and leave.c share: the worker's loop, one connection's turn in it, and the
- * ways in which the loop ends.
+ * What serve.c, listener.c, turn.c and leave.c share: the worker's loop, one connection's turn in
+ * it, and the ways in which the loop ends.
  */
 
 #include "runtime/engine.h"
@@ -28,6 +28,8 @@ typedef struct Serve {
     bool timed; /* the time of a held connection is limited */
     uint64_t swept_usec;
     bool shortage_told;   /* that connections cannot be accepted */
+    bool rested;          /* since the last request what it has left in memory went back */
+    int rest_fd;          /* timer that runs until it has */
     unsigned passed_over; /* times that a held connection with bytes waited for others */
 
     /* turn.c */
@@ -47,6 +49,19 @@ typedef struct Serve {
     bool handover_ended; /* nobody else has it */
     bool owes_look;      /* into the hand-over socket */
 } Serve;
+
+/* ---- listener.c ---- */
+
+/** Accepts a connection, if one is there still, and gives it its turn; leaves when there never will
+ * be one. */
+void listener_take(Serve *s, int listen_fd);
+
+/** Whether an error says that the socket is not there any more, or is another file by now. */
+bool listener_is_lost(int error);
+
+/** One of the sockets or the epoll that connections come by is lost: leaves, telling it, or waits
+ * for a moment. error: a negative errno. */
+void listener_lost(Serve *s, int error);
 
 /* ---- turn.c: a connection has its turn ---- */
 

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/exit_status.h"
 #include "base/fd.h"
+#include "base/trim.h"
 #include "link/message.h"
 #include "log/log.h"
 #include "runtime/access.h"
@@ -20,6 +21,9 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+/* Without an order for so long, it may be a while until the next. */
+#define REST_MSEC 1000
 
 static void tell_missing(size_t n, int error)
 {
@@ -108,17 +112,33 @@ static int check_root(const struct stat *first)
     return 0;
 }
 
-/* Call stacks are waited for here. False: the link has nothing yet. */
-static bool wait_link(int link_fd)
+/* What the start and orders needed, in pages of programs and of the stack. */
+static void rest(void)
+{
+    _cleanup_fd_ int fd = trim_open();
+
+    trim_code(fd);
+    trim_stack();
+}
+
+/* Call stacks are waited for here. rested: nothing was done since rest(). False: the link has
+ * nothing yet. */
+static bool wait_link(int link_fd, bool *rested)
 {
     struct pollfd p = {.fd = link_fd, .events = POLLIN};
-    int timeout = trace_timeout_msec();
+    int timeout = trace_timeout_msec(), n;
 
-    if (timeout < 0)
+    if (timeout < 0 && *rested)
         return true; /* link_receive() waits */
-    if (poll(&p, 1, timeout) < 0)
+    n = poll(&p, 1, timeout < 0 ? REST_MSEC : timeout);
+    if (n < 0)
         return false;
-    trace_look(link_fd, clock_monotonic_usec());
+    if (timeout >= 0)
+        trace_look(link_fd, clock_monotonic_usec());
+    else if (n == 0) {
+        rest();
+        *rested = true;
+    }
     return p.revents != 0;
 }
 
@@ -148,14 +168,17 @@ static int obey(const RuntimeSpec *spec, const Engine *engine, const SeccompFilt
 static int template_loop(const RuntimeSpec *spec, const Engine *engine, const SeccompFilter *filter,
                          const struct stat *root)
 {
+    bool rested = false;
+
     for (;;) {
         int fds[LINK_FORK_MAX * LINK_FORK_FDS];
         size_t n_fds = 0;
         LinkMessage m;
         int r, status;
 
-        if (!wait_link(spec->link_fd))
+        if (!wait_link(spec->link_fd, &rested))
             continue;
+        rested = false;
         r = link_receive(spec->link_fd, 0, &m, fds, ARRAY_SIZE(fds), &n_fds, NULL);
         if (r == 0)
             return EXIT_STATUS_OK;
@@ -233,5 +256,9 @@ int template_run(RuntimeSpec *spec, const Engine *engine)
     free(started.reason);
     if (r < 0)
         return EXIT_STATUS_LINK;
+    /* While the manager makes its order: what PHP's start has freed is no memory of workers. */
+    if (engine->rest)
+        engine->rest();
+    trim_heap();
     return template_loop(spec, engine, worker_filter, &root);
 }

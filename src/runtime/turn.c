@@ -125,8 +125,22 @@ static ConnectionOutcome run_request(Serve *s, Connection *connection, uint64_t 
     return outcome;
 }
 
+/* held: the event that woke us told already. */
+static bool is_gone(Serve *s, const Connection *connection, const Source *held)
+{
+    if (held)
+        return held->hung_up;
+    if (s->look_credit_usec < LOOK_PRICE_USEC)
+        return false;
+    if (connection_is_gone(connection))
+        return true;
+    s->look_credit_usec -= LOOK_PRICE_USEC;
+    return false;
+}
+
 /* For the first request of a turn. */
-static bool is_abandoned(Serve *s, Connection *connection, uint64_t now_usec)
+static bool is_abandoned(Serve *s, const Connection *connection, const Source *held,
+                         uint64_t now_usec)
 {
     uint64_t gap_usec =
         MAX((s->ended_usec - s->work_began_usec) / GAP_SHARE, (uint64_t)GAP_MIN_USEC);
@@ -136,23 +150,20 @@ static bool is_abandoned(Serve *s, Connection *connection, uint64_t now_usec)
         s->work_began_usec = now_usec;
         return false;
     }
-    if (s->look_credit_usec < LOOK_PRICE_USEC)
+    if (!is_gone(s, connection, held))
         return false;
-    if (!connection_is_gone(connection)) {
-        s->look_credit_usec -= LOOK_PRICE_USEC;
-        return false;
-    }
     s->ended_usec = now_usec; /* the work goes on */
     return true;
 }
 
-/* Goes as far as the bytes that are there allow. */
-static ConnectionOutcome advance(Serve *s, Connection *connection, uint64_t now_usec)
+/* Goes as far as the bytes that are there allow. held: where the connection is held, or NULL. */
+static ConnectionOutcome advance(Serve *s, Connection *connection, const Source *held,
+                                 uint64_t now_usec)
 {
     const char *error = connection_error(connection);
     ConnectionOutcome outcome = connection_receive(connection, now_usec);
 
-    if (outcome == CONNECTION_REQUEST && is_abandoned(s, connection, now_usec)) {
+    if (outcome == CONNECTION_REQUEST && is_abandoned(s, connection, held, now_usec)) {
         connection_abandon(connection);
         return CONNECTION_CLOSED;
     }
@@ -197,7 +208,7 @@ void turn_fresh(Serve *s, int fd, unsigned flags)
         held_add(&s->held, connection, 0);
         return;
     }
-    outcome = advance(s, connection, now_usec);
+    outcome = advance(s, connection, NULL, now_usec);
     if (outcome == CONNECTION_WAIT && connection_is_idle(connection)) {
         struct pollfd p = {.fd = fd, .events = POLLIN};
 
@@ -205,7 +216,7 @@ void turn_fresh(Serve *s, int fd, unsigned flags)
         int wait_msec = crowd ? 0 : FRESH_WAIT_MSEC;
 
         if (s->phase == SERVE_STAYING && poll(&p, 1, wait_msec) > 0)
-            outcome = advance(s, connection, clock_monotonic_usec());
+            outcome = advance(s, connection, NULL, clock_monotonic_usec());
     }
     if (!(flags & LINK_CONNECTION_HANDED))
         s->n_silent = is_silent(connection, outcome) ? s->n_silent + 1 : 0;
@@ -226,7 +237,8 @@ void turn_held(Serve *s, Source *source)
 
     if (!source->connection) /* released by an earlier event of the same round */
         return;
-    outcome = advance(s, source->connection, clock_monotonic_usec());
+    outcome = advance(s, source->connection, source, clock_monotonic_usec());
+    source->hung_up = false;
     if (outcome == CONNECTION_CLOSED)
         held_release(&s->held, source);
     else if (outcome == CONNECTION_LINGER && source->lingering_since_usec == 0)

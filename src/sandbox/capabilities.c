@@ -41,11 +41,12 @@ int capabilities_set(const CapabilitySets *sets)
 
 int capability_last(void)
 {
-    int last = 0;
+    static int last;
 
-    /* The kernel itself says where its list ends: EINVAL. */
-    while (last + 1 < 64 && prctl(PR_CAPBSET_READ, last + 1, 0, 0, 0) >= 0)
-        last++;
+    /* The kernel itself says where its list ends: EINVAL. Asked once, it is a call for each. */
+    if (last == 0)
+        while (last + 1 < 64 && prctl(PR_CAPBSET_READ, last + 1, 0, 0, 0) >= 0)
+            last++;
     return last;
 }
 

@@ -83,7 +83,7 @@ static int explain_path(Layer *l, const char *directive, const char *path, int e
                     "%s: %s%s%s: %s is a link that the user of the pool can change, so that a "
                     "hacked script could make it mean any file; expected a path without it, or a "
                     "link of another user in a folder of another user",
-                    directive, path, below, root, link);
+                    directive, path, below, root, strcmp(link, path) == 0 ? "it" : link);
     if (error == -ENOENT || error == -ENOTDIR)
         return fail(l->outcome, error,
                     "%s: %s%s%s: %s, expected a folder or a file, or -%s for one that may be "

@@ -52,7 +52,8 @@ const SyscallGroup syscall_groups[] = {
      "administrator make uprobe and uretprobe in its name",
      STRICT, SYSCALL_EPERM, VITAL,
      LIST("arch_prctl", "futex", "futex_requeue", "futex_wait", "futex_waitv", "futex_wake",
-          "get_robust_list", "getcpu", "map_shadow_stack", "membarrier", "rseq",
+          "get_robust_list", "getcpu", "map_shadow_stack", "membarrier", "riscv_flush_icache",
+          "riscv_hwprobe", "rseq",
           "sched_getaffinity", "sched_yield", "set_robust_list", "set_tid_address", "uprobe",
           "uretprobe")},
     {"process", "asks about itself and the machine, waits for children, ends",
@@ -88,7 +89,7 @@ const SyscallGroup syscall_groups[] = {
      STRICT, SYSCALL_EPERM, false,
      LIST("bind", "connect", "listen", "socket")},
     {"fork", "makes processes and threads, in the namespaces that it is in: exec(), proc_open(), "
-     "threaded libraries",
+     "threaded libraries; with sandbox.exec = no, clone(2) makes threads alone",
      STRICT, SYSCALL_EPERM, false,
      LIST("clone", "fork", "vfork")},
     {"exec", "starts programs: exec(), mail(), proc_open(); they inherit the filter",

@@ -86,6 +86,8 @@ int settings_add_word(UnitSettings *s, UnitKind unit, const char *section, const
 
 ConfigOrigin unit_directive_origin(const PoolConfig *c, const char *directive)
 {
+    if (!directive)
+        return (ConfigOrigin){0};
     for (size_t i = 0; i < c->n_ini; i++)
         if (strcmp(c->ini[i].key, directive) == 0)
             return (ConfigOrigin){c->ini[i].file, c->ini[i].line};

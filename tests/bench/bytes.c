@@ -80,7 +80,7 @@ static void complain(const Slot *s, const char *what)
 static void settle(Slot *s)
 {
     if (s->response.ended && request_status(&s->response) == 200 &&
-        request_answer_is_right(&all.form, NULL, &s->response))
+        request_answer_is_right(&all.form, NULL, &s->response, 0))
         all.answered++;
     else {
         all.wrong++;

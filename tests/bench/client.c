@@ -87,6 +87,14 @@ static void watch(Client *c, bool writing)
     epoll_ctl(c->rules->epoll_fd, EPOLL_CTL_MOD, c->fd, &event);
 }
 
+static uint64_t clock_nsec(void)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (uint64_t)ts.tv_sec * 1000 * USEC_PER_SEC + (uint64_t)ts.tv_nsec;
+}
+
 static void begin_sending(Client *c);
 
 /* Opens a connection for the running request. A full queue of a unix socket is EAGAIN:
@@ -94,6 +102,7 @@ static void begin_sending(Client *c);
 static void open_connection(Client *c)
 {
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = c};
+    uint64_t begin_nsec = clock_nsec();
     int fd = address_connect(c->address, true);
 
     if (fd == -EAGAIN) {
@@ -105,6 +114,7 @@ static void open_connection(Client *c)
         fail(c, fd == -ECONNRESET ? FAILURE_CLOSED : FAILURE_REFUSED);
         return;
     }
+    tally_connected(c->tally, clock_nsec() - begin_nsec);
     c->fd = fd;
     c->writing = false;
     epoll_ctl(c->rules->epoll_fd, EPOLL_CTL_ADD, fd, &event);
@@ -158,6 +168,7 @@ static void begin_sending(Client *c)
 {
     c->sent = 0;
     c->answered = false;
+    c->dropped = 0;
     fcgi_response_reset(&c->response);
     send_more(c);
 }
@@ -183,6 +194,7 @@ int client_start(Client *c, uint64_t now_usec)
                  c->number & 0xffffU, c->n_requests++);
         c->request.size = 0;
         r = request_build(form, form->with_ids ? c->id : NULL, &c->request);
+        now_usec = clock_monotonic_usec(); /* making a large one takes its time */
     }
     if (r < 0)
         return r;
@@ -234,7 +246,7 @@ static void on_answer(Client *c)
         fail(c, FAILURE_STATUS);
         return;
     }
-    if (!request_answer_is_right(form, form->with_ids ? c->id : NULL, &c->response)) {
+    if (!request_answer_is_right(form, form->with_ids ? c->id : NULL, &c->response, c->dropped)) {
         fail(c, FAILURE_WRONG);
         return;
     }
@@ -256,7 +268,7 @@ static void on_rest_ended(Client *c, ssize_t n)
 
 static void on_readable(Client *c)
 {
-    uint8_t data[65536];
+    static uint8_t data[262144];
     size_t used = 0;
     ssize_t n = recv(c->fd, data, sizeof(data), 0);
     int r;
@@ -277,6 +289,7 @@ static void on_readable(Client *c)
     }
     c->answered = true;
     r = fcgi_response_push(&c->response, data, (size_t)n, &used);
+    request_drop_body(&c->rules->form, &c->response, &c->dropped);
     if (r < 0 || (r > 0 && used != (size_t)n))
         fail(c, FAILURE_PROTOCOL);
     else if (r > 0)

@@ -41,6 +41,7 @@ typedef struct Client {
     uint64_t abort_usec; /* when we give up; USEC_INFINITY: not on purpose */
     uint64_t due_usec;   /* of the next request */
     FcgiResponse response;
+    uint64_t dropped; /* bytes of the answer that were only counted */
 } Client;
 
 void client_init(Client *c, const ClientRules *rules, Tally *tally, const Address *address,

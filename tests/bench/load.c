@@ -103,6 +103,8 @@ static void usage(void)
           "  -i          an id in each query, which the script has to say (load.php of the tests)\n"
           "  -b SIZE     bytes of the request body (0)\n"
           "  -a SIZE     with -i: bytes of the answer; the script is told so with size=SIZE\n"
+          "  -z SIZE     without -i: bytes of the body of every answer, which is not kept\n"
+          "  -P NAME=VALUE  a parameter, in place of ours of that name; up to 8\n"
           "  -e TEXT     without -i: the body that every answer must have\n"
           "  -t TIME     time limit of one request (30s)\n"
           "  -p MIN-MAX  pause of a client between two requests, evenly spread, 200ms-1s\n"
@@ -144,6 +146,8 @@ static int parse_number(Load *l, int option, const char *text)
         return parse_size(text, &l->rules.form.body_size);
     case 'a':
         return parse_size(text, &l->rules.form.answer_size);
+    case 'z':
+        return parse_size(text, &l->rules.form.expect_size);
     case 't':
         return parse_usec(text, &l->rules.timeout_usec);
     case 'r':
@@ -186,6 +190,11 @@ static int parse_option(Load *l, int option, char *text)
     case 'e':
         form->expect = text;
         return 0;
+    case 'P':
+        if (form->n_extras == EXTRAS_MAX || !strchr(text, '='))
+            return -EINVAL;
+        form->extras[form->n_extras++] = text;
+        return 0;
     case 'o':
         l->samples_path = text;
         return 0;
@@ -200,7 +209,7 @@ static void parse_options(Load *l, int argc, char **argv)
 {
     int option;
 
-    while ((option = getopt(argc, argv, "c:d:n:kSs:u:q:ib:a:e:t:p:x:r:w:o:")) >= 0)
+    while ((option = getopt(argc, argv, "c:d:n:kSs:u:q:ib:a:e:t:p:x:r:w:o:z:P:")) >= 0)
         if (parse_option(l, option, optarg) < 0)
             usage();
     for (; optind < argc; optind++)

@@ -39,6 +39,26 @@ void tally_ok(Tally *t, uint64_t started_usec, uint64_t now_usec)
     };
 }
 
+void tally_connected(Tally *t, uint64_t nsec)
+{
+    t->connects[MIN(nsec / CONNECT_STEP_NSEC, (uint64_t)CONNECTS_SIZE - 1)]++;
+}
+
+/* Nanoseconds. */
+static uint64_t connect_percentile(const Tally *t, unsigned percent)
+{
+    uint64_t n = 0, seen = 0;
+    size_t i = 0;
+
+    for (i = 0; i < CONNECTS_SIZE; i++)
+        n += t->connects[i];
+    if (n == 0)
+        return 0;
+    for (i = 0; (seen += t->connects[i]) <= (n - 1) * percent / 100; i++)
+        continue;
+    return i * CONNECT_STEP_NSEC;
+}
+
 static void put_text(Buffer *b, const char *text, size_t n)
 {
     buffer_append(b, "\"", 1);
@@ -154,6 +174,8 @@ void tally_print(Tally *t, uint64_t window_usec)
     printf(",\"start_usec\":%" PRIu64 ",\"seconds\":%.3f,\"rps\":%.1f,", t->start_usec, seconds,
            (double)t->ok / seconds);
     print_percentiles(t->samples, t->n_samples);
+    printf(",\"connect_p10_nsec\":%" PRIu64 ",\"connect_p50_nsec\":%" PRIu64,
+           connect_percentile(t, 10), connect_percentile(t, 50));
     if (window_usec > 0)
         print_windows(t, window_usec);
     printf(",\"failures\":[%.*s]}\n", (int)t->details.size, t->details.data ? t->details.data : "");

@@ -19,6 +19,10 @@ typedef enum Failure {
     _FAILURE_MAX,
 } Failure;
 
+/* The last class of times of socket() and connect() is everything above. */
+#define CONNECT_STEP_NSEC 20
+#define CONNECTS_SIZE     50000
+
 typedef struct Sample {
     uint64_t end_usec;
     uint32_t latency_usec;
@@ -32,6 +36,7 @@ typedef struct Tally {
     uint64_t aborted;     /* by us, on purpose */
     uint64_t queue_full;  /* a unix socket's queue had no room: tried again */
     unsigned statuses[1000];
+    uint32_t connects[CONNECTS_SIZE]; /* how many took so many times CONNECT_STEP_NSEC */
     uint64_t start_usec, end_usec;
     Sample *samples; /* of the requests that succeeded */
     size_t n_samples, room_samples;
@@ -42,6 +47,9 @@ typedef struct Tally {
 void tally_done(Tally *t);
 
 void tally_ok(Tally *t, uint64_t started_usec, uint64_t now_usec);
+
+/** How long a client spent in opening a connection. */
+void tally_connected(Tally *t, uint64_t nsec);
 
 /** got (n bytes, may be NULL) is what came instead of the answer; id may be NULL, status 0. */
 void tally_failure(Tally *t, Failure failure, uint64_t now_usec, const char *id, unsigned status,

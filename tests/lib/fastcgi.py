@@ -7,6 +7,8 @@ import os
 import socket
 import struct
 
+from guest import PATIENCE
+
 BEGIN, ABORT, END, PARAMS, STDIN, STDOUT, STDERR, DATA, GET_VALUES, GET_VALUES_RESULT, UNKNOWN = \
     range(1, 12)
 RESPONDER, AUTHORIZER, FILTER = 1, 2, 3
@@ -103,6 +105,7 @@ class Connection:
     """One connection to a pool: address is a path or a (host, port) pair; source an own address."""
 
     def __init__(self, address, timeout=20, source=None):
+        timeout *= PATIENCE
         if isinstance(address, tuple):
             self.socket = socket.create_connection(address, timeout,
                                                    source_address=(source, 0) if source else None)

@@ -22,8 +22,12 @@ REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 BUILD_BASE = pathlib.Path(os.environ.get("FPMD_BUILD_BASE", REPOSITORY / "build"))
 # With FPMD_SANITIZE=1 the guests run the build with AddressSanitizer and UBSan.
 SANITIZED = os.environ.get("FPMD_SANITIZE") == "1"
-INSTALLED_BUILD = BUILD_BASE / ("sanitize" if SANITIZED else "gcc")
+# With FPMD_LINKED=1 that whose runtime is linked with PHP's embed library.
+LINKED = os.environ.get("FPMD_LINKED") == "1"
+INSTALLED_BUILD = BUILD_BASE / ("sanitize" if SANITIZED else "linked" if LINKED else "gcc")
 WWW = REPOSITORY / "tests" / "system" / "www"
+# By how much this machine is slower than one that tests are written for: see machine.py.
+PATIENCE = float(os.environ.get("FPMD_TEST_PATIENCE", "1"))
 
 SANITIZER_REPORTS = "/run/sanitizer/reports"
 
@@ -35,6 +39,11 @@ CLONE_NEWNET = 0x40000000
 PR_SET_PDEATHSIG = 1
 
 _libc = ctypes.CDLL(None, use_errno=True)
+
+
+def die_with_parent():
+    """For a child between fork and exec."""
+    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
 class GuestError(Exception):
@@ -56,12 +65,13 @@ def isolate(argv):
 
 def wait_until(condition, timeout=10.0, what="the condition", step=0.02):
     """Calls condition() until it is true; returns its value, raises after timeout seconds."""
-    end = time.monotonic() + timeout
+    end = time.monotonic() + timeout * PATIENCE
     while True:
+        late = time.monotonic() > end  # before the look: one that itself takes long still counts
         value = condition()
         if value:
             return value
-        if time.monotonic() > end:
+        if late:
             raise AssertionError(f"{what}: not within {timeout} s (last: {value!r})")
         time.sleep(step)
 
@@ -119,7 +129,7 @@ class Guest:
                 with contextlib.suppress(Exception):
                     self.run("systemctl", "poweroff", "--no-block", timeout=5)
                 try:
-                    self._nspawn.wait(20)
+                    self._nspawn.wait(20 * PATIENCE)
                 except subprocess.TimeoutExpired:
                     self._nspawn.kill()
                     self._nspawn.wait()
@@ -251,13 +261,16 @@ class Guest:
         parent = _cgroup2_parent()
         if parent is None:
             raise GuestError("no cgroup2 hierarchy is mounted")
-        Guest._count += 1
-        self._cgroup = parent / f"fpmd-guest-{os.getpid()}-{Guest._count}"
-        self._cgroup.mkdir()
+        while True:
+            Guest._count += 1
+            self._cgroup = parent / f"fpmd-guest-{os.getpid()}-{Guest._count}"
+            with contextlib.suppress(FileExistsError): # of one that was killed, with the same pid
+                self._cgroup.mkdir()
+                break
 
         def child():
             (self._cgroup / "cgroup.procs").write_text("0")
-            _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+            die_with_parent()
 
         self._console = tempfile.TemporaryFile()
         self._nspawn = subprocess.Popen(
@@ -330,8 +343,9 @@ class Guest:
         options.setdefault("stdin", None if "input" in options else subprocess.DEVNULL)
         if options["stdin"] is None:
             del options["stdin"]
-        done = subprocess.run(self.command(*command), stdout=subprocess.PIPE,
-                              stderr=subprocess.PIPE, text=text, timeout=timeout, **options)
+        # A session of its own: what signals its process group shall not reach the tests.
+        done = subprocess.run(self.command(*command), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              text=text, timeout=timeout * PATIENCE, start_new_session=True, **options)
         if check and done.returncode != 0:
             raise AssertionError(f"{' '.join(map(str, command))}: exit {done.returncode}\n"
                                  f"{done.stdout}{done.stderr}")
@@ -344,6 +358,12 @@ class Guest:
         return ["nsenter", "-t", str(self.pid), "-a", "-r", "-w", "--", *map(str, command)]
 
     def systemctl(self, *words, **options):
+        if words[0] == "reload":
+            # A service that answers may not have been seen as started yet, and a reload then is part of
+            # its start: nothing is reloaded.
+            for unit in (word for word in words[1:] if not word.startswith("-")):
+                wait_until(lambda u=unit: self.properties(u, "ActiveState")["ActiveState"] != "activating",
+                           30, f"{unit} has started")
         return self.run("systemctl", *words, **options)
 
     def properties(self, unit, *names):

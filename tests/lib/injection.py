@@ -16,6 +16,12 @@ def _tracer(pid):
     return 0
 
 
+def at_rest(pid):
+    """Waits until a process waits itself: what came before (the end of a connection of fpmctl, …) has been
+    dealt with, and is not counted among the calls of what comes."""
+    wait_until(lambda: proc_status(pid)["State"].startswith("S"), 10, f"{pid} is at rest", step=0.01)
+
+
 class Tracing:
     """with Tracing(guest, pid, calls): … follows a process, and with children what it forks."""
 
@@ -27,6 +33,7 @@ class Tracing:
         self.log = ""
 
     def __enter__(self):
+        at_rest(self._pid)
         self._strace = self._guest.popen(*self._command, stdin=subprocess.DEVNULL,
                                          stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         try:
@@ -90,6 +97,7 @@ def files_at_most(guest, pid, more):
         guest.run("setpriv", "--reuid", status["Uid"].split()[0], "--regid", status["Gid"].split()[0],
                   "--clear-groups", "prlimit", "--pid", inner_pid(pid), f"--nofile={soft}:")
 
+    at_rest(pid)
     now = {int(name) for name in os.listdir(f"/proc/{pid}/fd")}
     free = [n for n in range(max(now) + 2 + more) if n not in now]
     soft = next(line.split()[3] for line in proc(pid, "limits").splitlines()

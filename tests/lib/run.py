@@ -1,5 +1,6 @@
 """The steps of tests/run, each a list of cases that count."""
 
+import collections
 import functools
 import json
 import os
@@ -10,6 +11,7 @@ import sys
 import threading
 import time
 
+import count
 from guest import BUILD_BASE, INSTALLED_BUILD, REPOSITORY
 
 SETUP = ["--prefix=/usr", "--sysconfdir=/etc"]
@@ -21,12 +23,9 @@ counting = threading.Lock()
 
 def case(ok, name, output=""):
     global passed, failed
-    if ok:
-        passed += 1
-        print(f"ok    {name}", flush=True)
-    else:
-        failed += 1
-        print(f"FAIL  {name}\n{output}", flush=True)
+    with counting:
+        passed, failed = passed + bool(ok), failed + (not ok)
+    print(f"ok    {name}" if ok else f"FAIL  {name}\n{output}", flush=True)
     return ok
 
 
@@ -155,6 +154,13 @@ def build_sanitized():
                  "-Db_lundef=false", f"-Dc_link_args={made}")
 
 
+def step_count():
+    """Instructions on the request path, see count.py."""
+    folder = build("gcc", "gcc", "-Dtests=enabled")
+    if folder:
+        case(*count.check(folder / "tests/count/fpmd-path", REPOSITORY / "tests/count/numbers.json"))
+
+
 def step_sanitize():
     folder = build_sanitized()
     if folder:
@@ -188,30 +194,43 @@ def step_system(topics):
         case(False, f"system: {unknown}", f"no such topic; there are: {' '.join(known)}")
     if not need_installed_build():
         return
-    wanted = [t for t in known if not topics or t in topics]
-    lanes = [threading.Thread(target=run_topics, args=(folder, [t for t in wanted if patient(t)], True)),
-             threading.Thread(target=run_topics, args=(folder, [t for t in wanted if not patient(t)], False))]
+    run_topics("system", [t for t in known if not topics or t in topics])
+
+
+# Topics that mostly wait for times to pass and for systemd: two of them at a time run beside the others,
+# the longest first, so that none of those is left over at the end.
+PATIENT = ("limits recovery leaving crashes lifecycle reexec recycling porter faults apply identity protocol "
+           "status_socket slowlog addresses pages traces top hostile dashboard migration fpmctl commands seccomp "
+           "access landlock status confinement settings activation output listening foreground logfiles tools "
+           "records").split()
+PATIENT_LANES = 2
+
+
+def run_topics(label, topics, **environment):
+    """Runs topics of system tests: those that load the machine or measure it one after the other, the
+    patient ones beside them, and what is left of these then."""
+    others = collections.deque(t for t in topics if t not in PATIENT)
+    patient = collections.deque(t for t in PATIENT if t in topics)
+    lanes = [threading.Thread(target=run_lane, args=(label, queues, environment))
+             for queues in [[others, patient]] + [[patient]] * PATIENT_LANES]
     for lane in lanes:
         lane.start()
     for lane in lanes:
         lane.join()
 
 
-# Topics that mostly wait for times to pass: they run beside the others.
-PATIENT = {"addresses", "apply", "commands", "dashboard", "hostile", "leaving", "limits", "migration", "recovery",
-           "recycling", "slowlog", "status_socket", "top", "traces"}
+def run_lane(label, queues, environment):
+    for queue in queues:
+        while True:
+            try:
+                topic = queue.popleft()
+            except IndexError:
+                break
+            counted(f"{label} {topic}", "/usr/bin/python3", REPOSITORY / f"tests/system/{topic}.py",
+                    in_one_piece=topic in PATIENT, **environment)
 
 
-def patient(topic):
-    return topic in PATIENT
-
-
-def run_topics(folder, topics, in_one_piece):
-    for topic in topics:
-        counted(f"system {topic}", "/usr/bin/python3", folder / f"{topic}.py", in_one_piece=in_one_piece)
-
-
-def counted(name, *command, in_one_piece=False, **environment):
+def counted(name, *command, in_one_piece=False, time_limit=TOPIC_TIMEOUT, **environment):
     """Runs a program whose last line is "N passed, N failed, N skipped", and adds its counts; in
     one piece its output is shown at its end."""
     global passed, failed, skipped
@@ -221,7 +240,7 @@ def counted(name, *command, in_one_piece=False, **environment):
                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                                errors="replace", cwd=REPOSITORY, env=env)
     # Of this process alone: one that outlived it would end whoever has that pid by then.
-    watch = threading.Timer(TOPIC_TIMEOUT, program.terminate)
+    watch = threading.Timer(time_limit or threading.TIMEOUT_MAX, program.terminate)
     watch.daemon = True
     watch.start()
     try:
@@ -258,14 +277,20 @@ def step_sanguest(topics):
         topics = [p.stem for p in sorted(folder.glob("*.py"))]
     if not build_sanitized():
         return
-    for topic in topics or SANITIZED_TOPICS:
-        counted(f"sanguest {topic}", "/usr/bin/python3", folder / f"{topic}.py", FPMD_SANITIZE="1")
+    run_topics("sanguest", topics or SANITIZED_TOPICS, FPMD_SANITIZE="1")
 
 
 def step_valgrind():
-    """Only by name: see ondemand/valgrind.py."""
+    """Only by name: see ondemand/valgrind.py. Its launcher cannot be given a module of PHP's to load."""
+    if build("linked", "gcc", "-Dphp-program=libphp"):
+        counted("valgrind", "/usr/bin/python3", REPOSITORY / "tests/ondemand/valgrind.py",
+                FPMD_LINKED="1")
+
+
+def step_vm(topics):
+    """Only by name: see ondemand/vm.py."""
     if need_installed_build():
-        counted("valgrind", "/usr/bin/python3", REPOSITORY / "tests/ondemand/valgrind.py")
+        counted("vm", "/usr/bin/python3", REPOSITORY / "tests/ondemand/vm.py", *topics, time_limit=None)
 
 
 def step_demo():
@@ -275,26 +300,25 @@ def step_demo():
 
 
 def step_bench():
-    """That the comparison works; its numbers are for people (tests/bench/bench --gate checks them)."""
+    """The numbers that other work on the machine does not spoil."""
     if need_installed_build():
-        ok, output = run(REPOSITORY / "tests/bench/bench", "--rounds", "1", "--seconds", "1")
-        case(ok and "first request" in output, "bench: one short round", output)
+        counted("bench", REPOSITORY / "tests/bench/bench", "--gate")
 
 
-STEPS = ["source", "build", "unit", "sanitize", "analyze", "system", "sanguest", "demo", "bench"]
-ON_DEMAND = ["valgrind"]
+STEPS = ["source", "build", "unit", "count", "sanitize", "analyze", "system", "sanguest", "demo", "bench"]
+ON_DEMAND = ["valgrind", "vm"]
 
 
 def main():
     words = sys.argv[1:]
     steps = [w for w in words if w in STEPS + ON_DEMAND]
     topics = [w for w in words if w not in STEPS + ON_DEMAND]
-    if topics and not {"system", "sanguest"} & set(steps):
+    if topics and not {"system", "sanguest", "vm"} & set(steps):
         sys.exit(f"usage: tests/run [{'|'.join(STEPS + ON_DEMAND)}]… [TOPIC of tests/system]…")
     for step in STEPS + ON_DEMAND:
         if step in (steps if words else STEPS):
             function = globals()[f"step_{step}"]
-            function(topics) if step in ("system", "sanguest") else function()
+            function(topics) if step in ("system", "sanguest", "vm") else function()
     print(f"\n{passed} passed, {failed} failed, {skipped} skipped")
     sys.exit(1 if failed or not passed else 0)
 

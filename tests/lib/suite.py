@@ -11,6 +11,7 @@ is "N passed, N failed, N skipped".
 """
 
 import contextlib
+import ctypes
 import fnmatch
 import functools
 import http.client
@@ -33,7 +34,7 @@ from guest import Guest, GuestError, isolate, wait_until  # noqa: F401  (for the
 # Patterns of cases ("topic.case name") that may be skipped where CI=true, and why.
 CI_MAY_SKIP = [
     "cgroups.*",  # cgroups of version 2 without pids and memory, which those of version 1 have there
-]
+] if os.environ.get("FPMD_TEST_IN_VM") != "1" else []  # of the machine of tests/ondemand/vm.py all is known
 
 # Patterns of cases that say nothing in a guest with sanitizers, and why.
 NOT_SANITIZED = {
@@ -105,6 +106,11 @@ class GuestCase(unittest.TestCase):
         """What `fpmctl status NAME --full -o json` says."""
         return json.loads(self.guest.run("fpmctl", "status", name, "--full", "-o", "json").stdout)
 
+    def runtime(self):
+        """The program that templates and workers are, as the guest names it."""
+        link, program = "/usr/libexec/fpmd/fpmd-php8.2.program", "/usr/libexec/fpmd/php8.2"
+        return os.readlink(self.guest.path(link)) if self.guest.path(link).is_symlink() else program
+
     def pids(self, name):
         """Processes of a pool as (manager, templates, workers), as the machine numbers them."""
         unit = f"fpmd@{name}.service"
@@ -117,11 +123,48 @@ class GuestCase(unittest.TestCase):
                 [p for p in runtime if inner_pid(p) not in workers],
                 [p for p in runtime if inner_pid(p) in workers])
 
+    def full(self, name, workers=2):
+        """pids() as soon as a pool has one template and so many workers that serve: the first one answers
+        while others are being forked, and before the manager may have heard of it."""
+        def look():
+            status, found = self.status(name), self.pids(name)
+            return (status["idle"] + status["active"] == len(status["workers"]) == workers
+                    and (len(found[1]), len(found[2])) == (1, workers) and found)
+        return wait_until(look, 10, f"{workers} workers of {name} and their template")
+
+    def serving(self, name):
+        """Starts a pool by a request and waits until systemd knows: a unit whose first answer is there may
+        still be activating, and then nothing of it is reloaded, restarted or compared."""
+        self.assertEqual(self.ask(name, "/hello.php").text, "Hello World\n")
+        wait_until(lambda: self.guest.properties(f"fpmd@{name}.service", "ActiveState")["ActiveState"]
+                   == "active", 10, f"{name} has started")
+
+    def settled(self, name):
+        """Waits until only workers of the newest generation are left: after a reload one of before may
+        still take a request."""
+        def look():
+            status = self.status(name)
+            return not status["other_generations"] and status["draining"] == 0 and \
+                {w["generation"] for w in status["workers"]} == {status["generation"]}
+        wait_until(look, 10, f"only the newest generation of {name}")
+
+    # ---- scripts that run until they are told ----
+
+    def close_gate(self, gate):
+        """/gate.php?gate=… runs from now on until open_gate()."""
+        self.addCleanup(self.open_gate, gate)  # before the pool is removed, which waits for it
+        self.guest.path("/srv/www/gates").mkdir(exist_ok=True)
+        self.guest.path(f"/srv/www/gates/{gate}").unlink(missing_ok=True)
+        return {"query": f"gate={gate}"}
+
+    def open_gate(self, gate):
+        self.guest.write(f"/srv/www/gates/{gate}", "")
+
     # ---- http ----
 
     def http(self, path, method="GET", body=None, headers=None, port=80, timeout=30):
         """One request through nginx in the guest: an http.client response with .data."""
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout * guest_module.PATIENCE)
         with self.guest.network():
             connection.connect()
         try:
@@ -296,6 +339,21 @@ def executable(pid):
 
 def alive(pid):
     return os.path.exists(f"/proc/{pid}")
+
+
+# Versions of Landlock: ports with Linux 6.7; signals and abstract sockets with 6.12.
+ABI_WITH_PORTS, ABI_WITH_SCOPES = 4, 6
+
+
+def kernel_version():
+    """As (6, 12)."""
+    return tuple(int(number) for number in os.uname().release.split(".")[:2])
+
+
+def landlock_abi():
+    """The version of the kernel's Landlock, which is not the same everywhere; 0: it has none."""
+    create_ruleset, want_version = 444, 1
+    return max(ctypes.CDLL(None).syscall(create_ruleset, None, 0, want_version), 0)
 
 
 def in_parallel(count, function):

@@ -8,7 +8,8 @@ import signal
 import subprocess
 
 import fastcgi
-from suite import GuestCase, main, message_id, proc, wait_until
+from injection import Tracing
+from suite import GuestCase, inner_pid, main, message_id, proc, wait_until
 
 HELLO = "Hello World\n"
 
@@ -72,6 +73,11 @@ class Addresses(GuestCase):
                 for pid in children.read().split():
                     os.kill(int(pid), signal.SIGTERM)
         process.wait(20)
+
+    def send(self, connection, script, **options):
+        """A request whose answer is not waited for."""
+        connection.send(fastcgi.begin() + fastcgi.stream(fastcgi.PARAMS, fastcgi.pairs(
+            fastcgi.script_params(script, **options))) + fastcgi.stream(fastcgi.STDIN, b""))
 
     def state(self, path):
         """Owner, group and mode of a file, as "user:group 660"."""
@@ -247,27 +253,33 @@ class Addresses(GuestCase):
         self.drop_in("fpmd@queue.socket", "[Socket]\nListenStream=127.0.0.1:9260\nBacklog=77\n")
         self.pool("queue", children=1)
         self.ask("queue", "/hello.php")
+        gate = self.close_gate("queue")
         with contextlib.ExitStack() as stack:
             for i in range(6):
                 address = ("127.0.0.1", 9260) if i % 2 else "/run/fpmd/queue.sock"
                 connection = stack.enter_context(self.connect(address))
-                connection.send(fastcgi.begin() + fastcgi.stream(fastcgi.PARAMS, fastcgi.pairs(
-                    fastcgi.script_params("/wait.php", query="ms=2000"))) +
-                    fastcgi.stream(fastcgi.STDIN, b""))
-            wait_until(lambda: self.status("queue")["active"] == 1, 5, "a request runs")
-            self.assertEqual(self.status("queue")["queued"], 5)
+                self.send(connection, "/gate.php", **gate)
+                if i == 0:  # a worker at rest would take connections whose request is not there yet
+                    wait_until(lambda: self.gate_runs("queue"), 10, "a request runs")
+            wait_until(lambda: self.status("queue")["queued"] == 5, 10, "five are in the queue")
+            self.assertEqual(self.status("queue")["active"], 1)
+            self.open_gate("queue")
+
+    def gate_runs(self, name):
+        """How many requests of /gate.php do; not the end of one before."""
+        return sum(w["state"] == "running" and "/gate.php" in str(w) for w in self.status(name)["workers"])
 
     def test_growth_over_two_listeners(self):
         self.drop_in("fpmd@grows.socket", "[Socket]\nListenStream=127.0.0.1:9261\n")
         self.pool("grows", pm="ondemand", children=6)
+        gate = self.close_gate("grows")
         with contextlib.ExitStack() as stack:
             for i in range(6):
                 address = ("127.0.0.1", 9261) if i % 2 else "/run/fpmd/grows.sock"
                 connection = stack.enter_context(self.connect(address))
-                connection.send(fastcgi.begin() + fastcgi.stream(fastcgi.PARAMS, fastcgi.pairs(
-                    fastcgi.script_params("/wait.php", query="ms=3000"))) +
-                    fastcgi.stream(fastcgi.STDIN, b""))
-            wait_until(lambda: self.active("grows") == 6, 3, "six requests run", step=0.1)
+                self.send(connection, "/gate.php", **gate)
+            wait_until(lambda: self.active("grows") == 6, 10, "six requests run", step=0.1)
+            self.open_gate("grows")
 
     # ---- pm.status_listen ----
 
@@ -275,6 +287,9 @@ class Addresses(GuestCase):
         self.addCleanup(self.guest.systemctl, "stop", f"fpmd-status@{name}.socket", check=False)
         self.pool(name, start=False, **settings)
         return f"/run/fpmd/{name}.status.sock"
+
+    def wait_active(self, unit, state="active"):
+        wait_until(lambda: self.is_active(unit) == state, 15, f"{unit} is {state}")
 
     def is_active(self, unit):
         return self.guest.systemctl("is-active", unit, check=False).stdout.strip()
@@ -288,7 +303,7 @@ class Addresses(GuestCase):
             connection.request("/status")
         self.assertEqual(self.is_active("fpmd@stat1.socket"), "active")
         # Who asks is answered before the pool serves.
-        wait_until(lambda: self.is_active("fpmd@stat1.service") == "active", 5, "it has started")
+        self.wait_active("fpmd@stat1.service")
         self.assertEqual(self.ask("stat1", "/hello.php").text, HELLO)
 
     def test_stopping_with_a_status_socket(self):
@@ -301,22 +316,24 @@ class Addresses(GuestCase):
         self.assertEqual(self.is_active("fpmd-status@stat2.socket"), "active")
         with self.connect(path) as connection:
             connection.request("/status")
-        wait_until(lambda: self.is_active("fpmd@stat2.service") == "active", 5, "it has started")
+        self.wait_active("fpmd@stat2.service")
         # The pool's socket made anew: all of it is.
         self.guest.systemctl("restart", "fpmd@stat2.socket")
+        wait_until(lambda: "No jobs" in self.guest.systemctl("list-jobs").stdout, 15,
+                   "what systemd does along with it")  # systemctl waits only for the unit it names
         with self.connect(path) as connection:
             connection.request("/status")
         self.assertEqual(self.ask("stat2", "/hello.php").text, HELLO)
         # The pool's socket stopped: nothing is left that could start it.
         self.guest.systemctl("stop", "fpmd@stat2.socket")
         for unit in ("fpmd@stat2.service", "fpmd@stat2.socket", "fpmd-status@stat2.socket"):
-            self.assertEqual(self.is_active(unit), "inactive", unit)
+            self.wait_active(unit, "inactive")
         self.assertFalse(self.guest.path(path).exists())
 
     def test_stopping_the_status_socket_alone(self):
         path = self.status_pool("stat3")
         self.guest.systemctl("start", "fpmd@stat3.socket", "fpmd-status@stat3.socket")
-        self.ask("stat3", "/hello.php")
+        self.serving("stat3")
         self.guest.systemctl("stop", "fpmd-status@stat3.socket")
         self.assertFalse(self.guest.path(path).exists())
         self.assertEqual(self.is_active("fpmd@stat3.service"), "active")
@@ -327,10 +344,8 @@ class Addresses(GuestCase):
         path = self.status_pool("stat6", children=1, **{"pm.status_path": "/status"})
         self.guest.systemctl("start", "fpmd@stat6.socket", "fpmd-status@stat6.socket")
         with self.connect("/run/fpmd/stat6.sock") as busy:
-            busy.send(fastcgi.begin() + fastcgi.stream(fastcgi.PARAMS, fastcgi.pairs(
-                fastcgi.script_params("/wait.php", query="ms=3000"))) +
-                fastcgi.stream(fastcgi.STDIN, b""))
-            wait_until(lambda: self.active("stat6") == 1, 5, "a request runs")
+            self.send(busy, "/gate.php", **self.close_gate("stat6"))
+            wait_until(lambda: self.active("stat6") == 1, 10, "a request runs")
             for _ in range(2):
                 with self.connect(path) as connection:
                     connection.request("/status")
@@ -340,6 +355,7 @@ class Addresses(GuestCase):
             titles = self.guest.run("pgrep", "-af", "^fpmd: .*stat6").stdout
             self.assertEqual(titles.count("fpmd: pool stat6"), 1)
             self.assertEqual(titles.count("fpmd: porter of pool stat6"), 1)
+            self.open_gate("stat6")
             self.assertEqual(busy.read_response().status, 200)
 
     def test_who_does_not_read_the_status_keeps_it_from_nobody(self):
@@ -360,18 +376,17 @@ class Addresses(GuestCase):
                 another.socket.settimeout(0.5)
                 with contextlib.suppress(TimeoutError):
                     another.socket.sendall(question * 800)
-                self.guest.systemctl("stop", "fpmd@stat8.socket", "fpmd@stat8.service", timeout=4)
+                self.guest.systemctl("stop", "fpmd@stat8.socket", "fpmd@stat8.service", timeout=30)
         self.assertEqual(self.guest.properties("fpmd@stat8.service", "Result")["Result"], "success")
 
     def test_status_connections_are_not_in_the_queue(self):
         path = self.status_pool("stat4", children=1)
         self.guest.systemctl("start", "fpmd@stat4.socket", "fpmd-status@stat4.socket")
         with self.connect("/run/fpmd/stat4.sock") as busy, self.connect(path), self.connect(path):
-            busy.send(fastcgi.begin() + fastcgi.stream(fastcgi.PARAMS, fastcgi.pairs(
-                fastcgi.script_params("/wait.php", query="ms=1500"))) +
-                fastcgi.stream(fastcgi.STDIN, b""))
-            wait_until(lambda: self.active("stat4") == 1, 5, "a request runs")
+            self.send(busy, "/gate.php", **self.close_gate("stat4"))
+            wait_until(lambda: self.active("stat4") == 1, 10, "a request runs")
             self.assertEqual(self.status("stat4")["queued"], 0)
+            self.open_gate("stat4")
 
     def test_only_the_status_and_the_ping_are_answered(self):
         path = self.status_pool("stat5", **{"pm.status_path": "/status", "ping.path": "/ping"})
@@ -486,8 +501,8 @@ class Addresses(GuestCase):
         self.pool("titles")
         self.ask("titles", "/hello.php")
         self.guest.run("fpmctl", "reload", "titles")
-        wait_until(lambda: len(self.pids("titles")[1]) == 1, 5, "one template")
-        manager, templates, workers = self.pids("titles")
+        self.settled("titles")
+        manager, templates, workers = self.full("titles")
         for pid in workers:
             self.assertEqual(proc(pid, "cmdline").rstrip("\0"), "fpmd: pool titles")
             self.assertEqual(proc(pid, "comm").strip(), "fpmd-worker")
@@ -505,20 +520,14 @@ class Addresses(GuestCase):
                         "pm.max_children = 1")
         self.hello(("127.0.0.1", 9295))
         worker = int(self.guest.run("pgrep", "-f", "^fpmd: pool calls").stdout)
-        trace = self.guest.popen("timeout", "-s", "INT", "2", "strace", "-c", "-o",
-                                 "/srv/site/calls/trace", "-p", str(worker),
-                                 stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-        trace.stderr.readline()  # "Process N attached"
-        for _ in range(20):
-            self.hello(("127.0.0.1", 9295))
-        trace.wait(10)
-        trace.stderr.close()
-        text = self.guest.read("/srv/site/calls/trace")
-        counts = {line.split()[-1]: int(line.split()[3]) for line in text.splitlines()
-                  if line.split()[-1:] and line.strip()[:1].isdigit() and line.split()[3].isdigit()}
-        self.assertEqual(counts.get("accept4"), 20, text)
-        self.assertNotIn("getpeername", counts)
-        self.assertNotIn("getsockopt", counts)
+        pid = next(p for p in map(int, filter(str.isdigit, os.listdir("/proc")))
+                   if inner_pid(p) == worker and proc(p, "comm") == "fpmd-worker\n"
+                   and os.path.samefile(f"/proc/{p}/ns/pid", f"/proc/{self.guest.pid}/ns/pid"))
+        with Tracing(self.guest, pid, ["accept4", "getpeername", "getsockopt"]) as trace:
+            for _ in range(20):
+                self.assertEqual(self.hello(("127.0.0.1", 9295)), HELLO)
+        called = [line.split("(")[0] for line in trace.log.splitlines() if "(" in line]
+        self.assertEqual(called, ["accept4"] * 20, trace.log)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,13 @@
 """Limits of single workers: their cgroups where the controllers exist, and a clear refusal where they do
 not. What the kernel then does is seen on machines whose cgroups of version 2 have pids and memory."""
 
+import contextlib
 import os
 import pathlib
 import re
 import threading
 
+from guest import PATIENCE
 from suite import GuestCase, inner_pid, main, message_id, wait_until
 
 SCRIPTS = {
@@ -15,10 +17,11 @@ SCRIPTS = {
         while ($n < 40 && ($p = @proc_open(['sleep', '30'], [], $pipes))) { $all[] = $p; $n++; }
         foreach ($all as $p) { proc_terminate($p, 9); proc_close($p); }
         echo $n;""",
-    "fill": "<?php ini_set('memory_limit', -1); $a = []; for (;;) $a[] = str_repeat('x', 1 << 20);",
+    "fill": "<?php exec('sleep 300 >/dev/null 2>&1 &'); ini_set('memory_limit', -1); $a = [];"
+            "for (;;) $a[] = str_repeat('x', 1 << 20);",
     "left": "<?php exec('sleep 300 >/dev/null 2>&1 &'); echo getmypid();",
     "pid": "<?php echo getmypid();",
-    "slow": "<?php usleep(1500000); echo 'done';",
+    "slow": f"<?php usleep({1500000 * PATIENCE:.0f}); echo 'done';",
 }
 
 
@@ -109,6 +112,8 @@ class Divided(GuestCase):
         self.guest.run("fpmctl", "apply", name)
         self.guest.systemctl("start", f"fpmd@{name}.socket")
         self.assertEqual(self.ask(name, "/hello.php").status, 200)
+        if "pm_max_requests" not in settings:
+            self.full(name, settings.get("children", 2))
 
     def group(self, name):
         """As the guest has it."""
@@ -121,10 +126,11 @@ class Divided(GuestCase):
     def groups(self, name):
         """name of the group -> pids, as the guest numbers them."""
         found = {}
-        for folder, _, _ in os.walk(self.folder(name)):
-            with open(f"{folder}/cgroup.procs") as lines:
-                found[os.path.relpath(folder, self.folder(name))] = [
-                    inner_pid(int(p)) for p in lines.read().split()]
+        top = self.folder(name)
+        for folder, _, _ in os.walk(top):
+            with contextlib.suppress(OSError), open(f"{folder}/cgroup.procs") as lines:  # or it has gone
+                found[os.path.relpath(folder, top)] = [
+                    pid for pid in map(inner_pid, map(int, lines.read().split())) if pid is not None]
         return found
 
     def test_each_worker_is_in_a_group_of_its_own(self):
@@ -172,6 +178,8 @@ class Divided(GuestCase):
         self.divided("again")
         self.guest.systemctl("reload", "fpmd@again.service")
         self.assertEqual(self.ask("again", "/hello.php").status, 200)
+        self.settled("again")
+        self.full("again")
         self.assertEqual(self.groups("again")["."], [])
         before = {w["pid"] for w in self.status("again")["workers"]}
         self.guest.run("fpmctl", "reexec", "again")
@@ -181,9 +189,9 @@ class Divided(GuestCase):
             self.guest.run("kill", "-9", str(pid))
         wait_until(lambda: len(self.status("again")["workers"]) == 2 and not before & {
             w["pid"] for w in self.status("again")["workers"]}, 5, "others")
-        groups = self.groups("again")
-        self.assertEqual(sorted(g for g in groups if g.startswith("worker-")),
-                         sorted(f"worker-{w['pid']}" for w in self.status("again")["workers"]))
+        wait_until(lambda: sorted(g for g in self.groups("again") if g.startswith("worker-")) ==
+                   sorted(f"worker-{w['pid']}" for w in self.status("again")["workers"]), 5,
+                   "groups of these workers and no others")
 
     def test_a_manager_that_was_killed_comes_back(self):
         """Its workers are still in groups with controllers when systemd starts the next one."""
@@ -200,7 +208,7 @@ class Divided(GuestCase):
         self.assertEqual(self.ask("killed", "/hello.php").status, 200)
         self.assertEqual(self.groups("killed")["."], [])
         self.assertEqual(self.guest.properties(unit, "NRestarts")["NRestarts"], "1")
-        client.join(10)
+        client.join(10 * PATIENCE)
         self.assertEqual([a.text for a in answers], ["done"])
 
     def test_only_the_worker_dies_when_its_memory_is_full(self):
@@ -208,11 +216,21 @@ class Divided(GuestCase):
             self.skipTest("cgroups of version 2 have no memory controller on this machine")
         self.divided("full", pm_worker_memory_max="64M")
         before = {w["pid"] for w in self.status("full")["workers"]}
-        self.ask("full", "/cg-fill.php")
+        main_pid = self.guest.properties("fpmd@full.service", "MainPID")
+        with self.assertRaises(ConnectionError):  # by the kernel, which lets nobody answer
+            self.ask("full", "/cg-fill.php")
         record = self.wait_record(POOL="full", MESSAGE_ID=message_id("WORKER_EXITED"))
         self.assertTrue(re.search(r"its memory was full \(pm.worker_memory_max", record["MESSAGE"]))
+        self.assertEqual(record["SCRIPT"], "/srv/www/cg-fill.php")
+        dead = int(record["WORKER_PID"])
+        self.assertIn(dead, before)
+        wait_until(lambda: len(self.status("full")["workers"]) == 2, 5, "another worker")
         self.assertEqual(self.ask("full", "/hello.php").status, 200)
-        self.assertEqual(len(before & {w["pid"] for w in self.status("full")["workers"]}), 1)
+        self.assertEqual(before - {w["pid"] for w in self.status("full")["workers"]}, {dead})
+        # What it had started has gone with it, and the service is the same: OOMPolicy=continue.
+        wait_until(lambda: f"worker-{dead}" not in self.groups("full"), 5, "its group has gone")
+        self.assertNotIn("sleep", self.guest.run("ps", "-e", "-o", "comm").stdout.split())
+        self.assertEqual(self.guest.properties("fpmd@full.service", "MainPID"), main_pid)
 
 
 if __name__ == "__main__":

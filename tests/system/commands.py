@@ -2,8 +2,10 @@
 
 import contextlib
 import json
+import re
 import threading
 
+from background import Background
 from suite import GuestCase, main, wait_until
 
 
@@ -17,26 +19,33 @@ class Commands(GuestCase):
         return self.guest.properties(unit, "ActiveState")["ActiveState"]
 
     def served(self, *names, **settings):
-        """Pools that serve."""
+        """Pools that serve, with all their workers."""
         for name in names:
             self.pool(name, **settings)
-            self.ask(name, "/hello.php")
+            self.serving(name)
+            self.full(name, settings.get("children", 2))
 
     def spoil(self, name):
         self.guest.write(f"/etc/fpmd/conf.d/{name}.conf", f"[{name}]\nuser = site\npm = sometimes\n"
                          "pm.max_children = 2\n")
 
     @contextlib.contextmanager
-    def slow(self, name, ms):
-        """While a script runs; its answer has to be complete."""
-        answers = []
-        thread = threading.Thread(
-            target=lambda: answers.append(self.ask(name, "/wait.php", query=f"ms={ms}")))
-        thread.start()
-        wait_until(lambda: self.status(name)["active"] == 1, 3, "the script runs")
-        yield
-        thread.join()
-        self.assertEqual(answers[0].status, 200)
+    def slow(self, name, ms=None):
+        """While a script runs, for so long or until the end of the block; its answer has to be complete."""
+        script, options = "/wait.php", {"query": f"ms={ms}"}
+        if ms is None:
+            script, options = "/gate.php", self.close_gate(name)
+        client = Background(self.ask, name, script, timeout=60, **options)
+        try:
+            wait_until(lambda: self.runs(name, script), 10, "the script runs")
+            yield
+        finally:
+            self.open_gate(name)
+        self.assertEqual(client.result().status, 200)
+
+    def runs(self, name, script):
+        """Not the end of a request before it."""
+        return any(w["state"] == "running" and script in str(w) for w in self.status(name)["workers"])
 
     # ---- reload ----
 
@@ -80,17 +89,17 @@ class Commands(GuestCase):
     def test_an_old_generation_is_shown_until_its_requests_end(self):
         self.served("old", children=3)
         before = self.status("old")["generation"]
-        with self.slow("old", 2500):
+        with self.slow("old"):
             worker = next(w for w in self.status("old")["workers"] if w["state"] == "running")
             self.fpmctl("reload", "old")
             self.assertEqual(self.status("old")["generation"], before + 1)
             left = [{"generation": before, "state": "leaving", "pids": [worker["pid"]]}]
-            wait_until(lambda: self.status("old")["other_generations"] == left, 2,
+            wait_until(lambda: self.status("old")["other_generations"] == left, 10,
                        "only the busy one is left")
             self.assertEqual(self.status("old")["draining"], 1)
             text = self.fpmctl("status", "old").stdout
             self.assertRegex(text, rf"generation: {before} \(leaving\): pid {worker['pid']}\n")
-        wait_until(lambda: self.status("old")["other_generations"] == [], 3, "the old one has left")
+        wait_until(lambda: self.status("old")["other_generations"] == [], 10, "the old one has left")
 
     # ---- opcache reset ----
 
@@ -105,6 +114,7 @@ class Commands(GuestCase):
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertIn("cache: reloaded", done.stdout)
         self.assertEqual(self.status("cache")["generation"], before + 1)
+        self.settled("cache")
         self.assertEqual(self.ask("cache", "/cached.php").text, "1")
 
     # ---- reexec ----
@@ -112,7 +122,7 @@ class Commands(GuestCase):
     def test_reexec_keeps_process_and_requests(self):
         self.served("same", children=2)
         before = self.status("same")
-        with self.slow("same", 1500):
+        with self.slow("same"):
             done = self.fpmctl("reexec", "same")
             self.assertEqual(done.returncode, 0, done.stderr)
             self.assertRegex(done.stdout, r"^same: ")
@@ -145,16 +155,16 @@ class Commands(GuestCase):
         self.assertEqual(self.ask("busy", "/ping").status, 200)
         result = []
         thread = threading.Thread(target=lambda: result.append(
-            self.fpmctl("drain", "--quiet=1s", "--keep-socket", "busy")))
+            self.fpmctl("drain", "--quiet=3s", "--keep-socket", "busy")))
         thread.start()
-        wait_until(lambda: self.status("busy")["state"] == "draining", 3, "it drains")
+        wait_until(lambda: self.status("busy")["state"] == "draining", 10, "it drains")
         self.assertRegex(self.fpmctl("status", "busy").stdout, r"state: draining\n")
-        for _ in range(6):  # longer than --quiet
+        for _ in range(14):  # longer than --quiet
             self.assertEqual(self.ask("busy", "/hello.php").status, 200)
             self.assertEqual(self.ask("busy", "/ping").status, 503)
             self.assertEqual(result, [])
             thread.join(0.3)
-        thread.join(10)
+        thread.join(30)
         self.assertEqual(result[0].returncode, 0, result[0].stderr)
         self.assertIn("busy: drained; the next connection starts it again", result[0].stdout)
         wait_until(lambda: self.active("fpmd@busy.service") == "inactive", 5, "it has ended")
@@ -175,10 +185,11 @@ class Commands(GuestCase):
         self.guest.systemctl("start", "--no-block", "fpmd@waits.service")
         row = wait_until(lambda: self.row("waits", "next try"), 10, "it says why it waits")
         self.assertRegex(row["status"], r"Cannot start: .*pm: 'sometimes'.*next try in \d+ s")
-        self.assertRegex(self.fpmctl("list").stdout, r"(?m)^waits .* activating .*Cannot start: ")
-        status = self.status("waits")
-        self.assertEqual(status["state"], "waiting")
-        self.assertIn("next try in", status["status_text"])
+        # While it tries it says something else.
+        wait_until(lambda: re.search(r"(?m)^waits .* activating .*Cannot start: ",
+                                     self.fpmctl("list").stdout), 10, "a row of the list")
+        wait_until(lambda: (s := self.status("waits"))["state"] == "waiting"
+                   and "next try in" in s["status_text"], 10, "a status")
         done = self.fpmctl("reload", "waits")
         self.assertEqual(done.returncode, 1)
         self.assertIn("waits: refused: ", done.stderr)

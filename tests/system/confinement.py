@@ -65,7 +65,7 @@ class Confinement(GuestCase):
         super().setUp()
         self.pool("box", children=2)
         self.seen = json.loads(self.ask("box", "/process.php").text)
-        self.manager, self.templates, self.workers = self.pids("box")
+        self.manager, self.templates, self.workers = self.full("box")
 
     def of_the_pool(self):
         self.assertEqual(len(self.templates), 1)
@@ -183,7 +183,7 @@ class Confinement(GuestCase):
         for lingers, sent, error in said:
             if lingers and not sent:
                 self.assertEqual(error, 1, "EPERM")
-        done = self.guest.run("timeout", "5", "fpmctl", "reload", "lingers")
+        done = self.guest.run("timeout", "30", "fpmctl", "reload", "lingers")
         self.assertRegex(done.stdout, r"^lingers: reloaded, generation \d+\n$")
         self.assertEqual(self.status("lingers")["generation"], 2)
 

@@ -8,6 +8,7 @@ import threading
 import time
 
 import fastcgi
+from background import Background
 from suite import (GuestCase, alive, executable, inner_pid, load, main, message_id, wait_until)
 
 STOP, END = signal.SIGRTMIN, signal.SIGRTMIN + 1  # link/message.h
@@ -271,6 +272,7 @@ class Crashing(GuestCase):
     def test_an_idle_worker_that_is_killed_has_no_backtrace(self):
         self.crashing()
         pid = int(self.ask("crashing", "/c/fast.php").text)
+        wait_until(lambda: self.status("crashing")["idle"] == 1, 5, "it is idle")
         self.guest.run("kill", "-SEGV", pid)
         record = self.obituary("crashing", "SEGV", WORKER_PID=str(pid))
         self.assertNotIn("PHP_BACKTRACE", record)
@@ -316,6 +318,8 @@ class Stopping(GuestCase):
                   php_admin_value__display_errors="0", php_admin_value__ffi__enable="1",
                   **settings)
         self.ask(name, "/hello.php")
+        self.full(name, children)
+        wait_until(lambda: self.status(name)["idle"] == children, 10, "they are idle")
         return self.workers(name)
 
     def workers(self, name):
@@ -347,7 +351,7 @@ class Stopping(GuestCase):
                 self.assertNotIn("x-own", answer.headers)
                 self.assertNotIn("content-length", answer.headers)
                 self.assertGreaterEqual(took, 0.99)
-                self.assertLess(took, 2.5)
+                self.assertLess(took, 15)  # of half a minute and more
                 self.assert_same_worker("slow", pids)
 
     def test_scripts_are_stopped_when_their_time_is_over(self):
@@ -366,7 +370,7 @@ class Stopping(GuestCase):
                 with self.subTest(f"{name} {script}"):
                     answer, took = self.timed(name, f"/c/{script}.php")
                     self.assertEqual((answer.status, answer.text), (504, ""))
-                    self.assertLess(took, 2.5)
+                    self.assertLess(took, 15)
                     self.assert_same_worker(name, pids)
 
     def test_shutdown_functions_run_and_see_the_error(self):
@@ -401,7 +405,7 @@ for (;;) { }
         self.assertEqual(answer.status, 504)
         self.assertGreaterEqual(took, 1.6)
         self.assertEqual(self.said(), ["done"])
-        self.assertEqual(self.status("slow")["scripts_stopped"], 1)
+        self.assertEqual(wait_until(lambda: self.status("slow")["scripts_stopped"], 5, "it is counted"), 1)
 
     def test_an_answer_that_has_begun_ends_whole(self):
         pids = self.slow()
@@ -412,7 +416,7 @@ for (;;) { }
         self.assert_same_worker("slow", pids)
 
     def test_what_is_in_time_is_not_touched(self):
-        pids = self.slow()
+        pids = self.slow(timeout="5s")
         with Storm(pids, STOP, TIMEOUT):
             for _ in range(4):
                 self.assertEqual(self.ask("slow", "/c/fast.php").status, 200)
@@ -451,6 +455,15 @@ for (;;) { }
             answer = self.ask(name, script)
         return answer, time.monotonic() - begin
 
+    def ended_in_program(self, name, script, pid, value):
+        """ended(), with the first signal when the script waits for a program: this value counts at any time."""
+        client = Background(self.ask, name, script)
+        wait_until(lambda: self.sleepers(name), 10, "it waits for a program")
+        begin = time.monotonic()
+        with Storm([pid], END, value, pause=0.2):
+            answer = client.result()
+        return answer, time.monotonic() - begin
+
     def obituary(self, name, script):
         return self.wait_record(POOL=name, MESSAGE_ID=message_id("WORKER_EXITED"),
                                 EXIT_NAME="ended", SCRIPT=f"/srv/www/c/{script}.php")
@@ -464,12 +477,12 @@ for (;;) { }
                 answer, took = self.ended("slow", f"/c/{name}.php", pids[0], TIMEOUT)
                 self.assertEqual((answer.status, answer.app_status), (504, 255))
                 self.assertGreaterEqual(took, 0.99)
-                wait_until(lambda: not alive(pids[0]), 2, "the worker ends")
-                self.assertLess(time.monotonic() - begin, 3)
+                wait_until(lambda: not alive(pids[0]), 10, "the worker ends")
+                self.assertLess(time.monotonic() - begin, 20)
                 record = self.obituary("slow", name)
                 self.assertIn("was ended in its request", record["MESSAGE"])
                 self.assertIn(f"/srv/www/c/{name}.php", record["PHP_BACKTRACE"])
-                wait_until(lambda: not self.sleepers("slow"), 2, "what it waited for ends")
+                wait_until(lambda: not self.sleepers("slow"), 10, "what it waited for ends")
                 self.ask("slow", "/hello.php")
 
     def sleepers(self, name):
@@ -488,30 +501,36 @@ for (;;) { }
 
     def test_at_a_stop_the_answer_is_503_and_comes_at_once(self):
         pids = self.slow(timeout="60s")
-        answer, took = self.ended("slow", "/c/exec.php", pids[0], UNAVAILABLE)
+        answer, took = self.ended_in_program("slow", "/c/exec.php", pids[0], UNAVAILABLE)
         self.assertEqual(answer.status, 503)
-        self.assertLess(took, 2)
-        wait_until(lambda: not self.sleepers("slow"), 2, "what it waited for ends")
+        self.assertLess(took, 15)  # of a minute
+        wait_until(lambda: not self.sleepers("slow"), 10, "what it waited for ends")
 
     def test_an_end_that_comes_too_late_does_nothing(self):
-        pids = self.slow()
+        """It was for a request before; the one that runs has its time."""
+        pids = self.slow(timeout="30s")
         for _ in range(3):
-            with Storm([pids[0]], END, TIMEOUT):
-                answer = self.ask("slow", "/c/busy.php")
-            self.assertEqual((answer.status, answer.text), (200, "in time"))
+            gate = self.close_gate("slow")
+            client = Background(self.ask, "slow", "/gate.php", **gate)
+            wait_until(lambda: any(w["state"] == "running" and "/gate.php" in str(w)
+                                   for w in self.status("slow")["workers"]), 10, "the script runs")
+            with Storm([pids[0]], END, TIMEOUT):  # an idle worker would leave
+                time.sleep(0.6)
+            self.open_gate("slow")
+            self.assertEqual(client.result().status, 200)
         self.assert_same_worker("slow", pids)
 
     def test_after_the_first_byte_nothing_is_added(self):
-        pids = self.slow()
+        pids = self.slow(timeout="60s")
         write(self.guest, "begun_exec", "echo 'begin'; ob_end_flush(); flush(); exec('sleep 1000');")
         with self.assertRaises(OSError):
-            self.ended("slow", "/c/begun_exec.php", pids[0], UNAVAILABLE)
+            self.ended_in_program("slow", "/c/begun_exec.php", pids[0], UNAVAILABLE)
         self.obituary("slow", "begun_exec")
 
     def test_an_idle_worker_leaves_in_order(self):
         pids = self.slow()
         send_signal(pids[0], END, UNAVAILABLE)
-        wait_until(lambda: not alive(pids[0]), 3, "it leaves")
+        wait_until(lambda: not alive(pids[0]), 10, "it leaves")
         self.assertEqual(self.ask("slow", "/hello.php").text, "Hello World\n")
         self.assertEqual([r for r in self.records("slow") if r.get("EXIT_NAME") == "ended"], [])
 
@@ -647,9 +666,9 @@ class Renewing(GuestCase):
         with load(self.socket("cached"), "/srv/www/wait.php", clients=4, seconds=6) as running:
             time.sleep(1)
             self.assertIn("true", self.ask("cached", "/c/reset.php").text)
-            wait_until(lambda: self.generation("cached") >= 2, 5, "a new generation")
+            wait_until(lambda: self.generation("cached") >= 2, 10, "a new generation")
             wait_until(lambda: {w["generation"] for w in self.status("cached")["workers"]} == {2},
-                       5, "only the new one")
+                       10, "only the new one")
             for _ in range(10):
                 self.assertEqual(self.ask("cached", "/c/version.php").text, "new")
             result = running.result()
@@ -677,17 +696,20 @@ class Renewing(GuestCase):
         # cannot, and nothing would be cached until that has ended.
         with fastcgi.Connection(self.socket("full")) as slow:
             slow.send(fastcgi.begin() + fastcgi.stream(fastcgi.PARAMS, fastcgi.pairs(
-                fastcgi.script_params("/wait.php", query="ms=8000"))) + fastcgi.record(fastcgi.STDIN))
-            wait_until(lambda: self.status("full")["active"] == 1, 5, "the slow script runs")
+                fastcgi.script_params("/gate.php", **self.close_gate("full")))) +
+                fastcgi.record(fastcgi.STDIN))
+            wait_until(lambda: any("/gate.php" in str(w) and w["state"] == "running" for w in
+                                   self.status("full")["workers"]), 10, "the slow script runs")
             for i in range(60):  # each version makes memory of the one before waste
                 self.guest.write("/srv/www/c/large.php", "<?php\n" + "".join(
                     f"function f{k}() {{ return [{k}, {i}, 'text of {k}']; }}\n"
                     for k in range(1500)))
                 os.utime(self.guest.path("/srv/www/c/large.php"), (1e9 + i, 1e9 + i))
                 self.ask("full", "/c/large.php")
-            time.sleep(1.1)
-            self.ask("full", "/hello.php")
-            wait_until(lambda: self.generation("full") >= 2, 5, "a new generation")
+            # A worker looks at the end of a request, once a second.
+            wait_until(lambda: self.ask("full", "/hello.php") and self.generation("full") >= 2, 10,
+                       "a new generation", step=0.2)
+            self.open_gate("full")
             self.assertEqual(slow.read_response().status, 200)
 
 
@@ -699,7 +721,7 @@ class Draining(GuestCase):
         self.assertEqual(self.ask("drain", "/ping").status, 200)
         drain = self.guest.popen("fpmctl", "drain", "drain", "--quiet=3s")
         try:
-            answer = wait_until(lambda: self.ping_when_draining(), 3, "503")
+            answer = wait_until(lambda: self.ping_when_draining(), 10, "503")
             self.assertEqual(answer.text, "draining")
             self.assertEqual(self.ask("drain", "/hello.php").text, "Hello World\n")
         finally:

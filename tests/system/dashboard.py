@@ -100,6 +100,8 @@ class Dashboard(GuestCase):
                   **paths)
         self.guest.systemctl("start", "fpmd@shown.socket", "fpmd-status@shown.socket")
         self.assertEqual(self.ask("shown", "/hello.php").status, 200)
+        wait_until(lambda: (s := self.status("shown"))["state"] == "ready" and s["idle"] >= 4, 10,
+                   "the pool has its first workers")
 
     # ---- tools ----
 
@@ -155,7 +157,8 @@ class Dashboard(GuestCase):
                 yield
             finally:  # nobody waits for their end
                 for pid in self.pids("shown")[2]:
-                    os.kill(pid, signal.SIGKILL)
+                    with contextlib.suppress(ProcessLookupError):  # it has left meanwhile
+                        os.kill(pid, signal.SIGKILL)
 
     def shop(self):
         return self.scripts_running(("/shop/cart?add=4711&quantity=2", "/index.php"),
@@ -204,12 +207,14 @@ class Dashboard(GuestCase):
             self.assertGreater(len(points), SAMPLES - 5)
             width, height = self.js(f"[{plot}.clientWidth, {plot}.clientHeight]")
             self.assertTrue(all(50 <= x <= width and 0 <= y <= height for x, y in points))
-        self.browser.run("""
+        # In one step: the page draws anew when its time has come.
+        cursors, legend = self.browser.run("""
             const plot = document.querySelector('[data-chart=requests] .plot'), r = plot.getBoundingClientRect();
-            plot.dispatchEvent(new PointerEvent('pointermove', {clientX: r.left + r.width / 2, clientY: r.top}))""")
-        self.assertEqual(self.js("document.querySelectorAll('.cursor').length"), 4)
-        self.assertRegex(self.js("document.querySelector('[data-chart=latency] .legend').innerText"),
-                         r"\d\d:\d\d:\d\d\s+p50 [\d.]+ ms\s+p95 [\d.]+ ms\s+p99 [\d.]+ ms")
+            plot.dispatchEvent(new PointerEvent('pointermove', {clientX: r.left + r.width / 2, clientY: r.top}));
+            return [document.querySelectorAll('.cursor').length,
+                    document.querySelector('[data-chart=latency] .legend').innerText]""")
+        self.assertEqual(cursors, 4)
+        self.assertRegex(legend, r"\d\d:\d\d:\d\d\s+p50 [\d.]+ ms\s+p95 [\d.]+ ms\s+p99 [\d.]+ ms")
         self.browser.run("document.querySelector('[data-chart=requests] .plot')"
                          ".dispatchEvent(new PointerEvent('pointerleave'))")
         self.assertEqual(self.js("document.querySelectorAll('.cursor').length"), 0)
@@ -231,16 +236,16 @@ class Dashboard(GuestCase):
         self.open(WATCH + "&full")
         self.browser.run("window.mark = 1; scrollTo(0, 400)")
         self.assertEqual(self.js("scrollY"), 400)
+        requests = int(self.js("document.querySelector('.tile small').textContent").split()[0])
         for _ in range(20):
             self.ask("shown", "/hello.php")
-        requests = int(self.js("document.querySelector('.tile small').textContent").split()[0])
         self.wait_js("parseInt(document.querySelector('.tile small').textContent) >= "
-                     f"{requests + 20}", timeout=10)  # by its own timer
+                     f"{requests + 20}", timeout=20)  # by its own timer
         self.assertEqual(self.js("[window.mark, scrollY]"), [1, 400])
-        self.assertEqual(self.js("document.querySelectorAll('#workers tr').length"),
-                         len(self.status("shown")["workers"]))
+        wait_until(lambda: self.js("document.querySelectorAll('#workers tr').length") ==
+                   len(self.status("shown")["workers"]), 20, "a row for each worker", step=0.1)
         self.browser.run("document.getElementById('pause').click()")
-        self.assertIn("Paused", self.js("document.getElementById('when').textContent"))
+        self.wait_js("document.getElementById('when').textContent.includes('Paused')")
         self.assertEqual(self.browser.console(), [])
 
     def test_the_charts_begin_with_the_page_where_there_is_no_history(self):
@@ -305,9 +310,11 @@ class Dashboard(GuestCase):
         self.guest.systemctl("stop", "fpmd@shown.socket", "fpmd-status@shown.socket",
                              "fpmd@shown.service")
         self.refresh()
-        self.wait_js("!document.getElementById('stale').hidden")
-        self.assertRegex(self.js("document.getElementById('stale').textContent"),
-                         r"Not refreshed since \d\d:\d\d:\d\d: the server says 502\. Trying again\.")
+        # A look of its own may have come while the units were being stopped.
+        wait_until(lambda: re.search(
+            r"Not refreshed since \d\d:\d\d:\d\d: the server says 502\. Trying again\.",
+            self.js("document.getElementById('stale').textContent")), 20, "what the server says", step=0.1)
+        self.assertFalse(self.js("document.getElementById('stale').hidden"))
         self.assertTrue(self.js("document.querySelectorAll('.tile').length"))
 
     def test_it_is_small_and_takes_nothing_from_elsewhere(self):
@@ -342,9 +349,9 @@ class Dashboard(GuestCase):
                 text = self.guest.run("tmux", "-L", "picture", "capture-pane", "-e", "-N", "-p").stdout
                 return text if "/report.php?month=11" in text else None
 
-            wait_until(screen, 5, "the screen")
+            wait_until(screen, 10, "the screen")
             time.sleep(2.2)  # a rate and a share of the processor need two looks
-            text = screen()
+            text = wait_until(screen, 10, "the screen")
             manager = self.pids("shown")[0]
             self.assertTrue(inner_pid(manager))
             self.open()

@@ -39,6 +39,7 @@ NOT_SHOWN = {
     "abandoned-requests": "needs a full pool: lifecycle",
     "answers-of-crashes": "needs crashes: lifecycle",
     "opcache-reset": "needs a new generation: lifecycle",
+    "working-directory": "a matter of a tenth of a second: sapi",
     "ping-while-draining": "PHP-FPM has no such thing: commands",
     "growth": "needs load: scaling",
     "time-limit": "up to a second cannot be told from a busy machine",

@@ -42,7 +42,7 @@ class FaultCase(GuestCase):
             write_pool(self.guest, POOL, **settings)
             self.guest.systemctl("start", f"fpmd@{POOL}.socket")
             self.assertEqual(self.ask(POOL, "/hello.php").text, HELLO)
-            self.look()
+            self.manager, self.templates, self.workers = self.full(POOL)
             cls.whole = confinement(self.templates[0]), confinement(self.workers[0])
             cls.running = settings
         self.look()
@@ -63,13 +63,16 @@ class FaultCase(GuestCase):
                 if r.get("SYSLOG_IDENTIFIER") != "systemd" and int(r["PRIORITY"]) <= worst]
 
     def assert_recorded(self, name, text, once=True):
-        found = [r for r in self.records(POOL=POOL, MESSAGE_ID=message_id(name))
-                 if re.search(text, r["MESSAGE"])]
-        everything = [r["MESSAGE"] for r in self.own_records()]
-        self.assertTrue(found, f"{name}: {text}: {everything}")
+        self.wait_record(POOL=POOL, MESSAGE_ID=message_id(name),
+                         where=lambda r: re.search(text, r["MESSAGE"]))
+        found = self.matching(name, text)
         if once:
-            self.assertEqual(len(found), 1, everything)
+            self.assertEqual(len(found), 1, [r["MESSAGE"] for r in self.own_records()])
         return found[0]
+
+    def matching(self, name, text):
+        return [r for r in self.records(POOL=POOL, MESSAGE_ID=message_id(name))
+                if re.search(text, r["MESSAGE"])]
 
     def processes(self):
         return [p for p in self.guest.processes(f"fpmd@{POOL}.service") if alive(p)]
@@ -209,7 +212,10 @@ class Replacements(Steps):
             self.wait_record(POOL=POOL, MESSAGE_ID=message_id("TEMPLATE_EXITED"),
                              where=lambda r: re.search(text, r["MESSAGE"]))
         self.assertTrue(fault.hits())
-        self.assert_recorded("RELOAD_REFUSED", "cannot be replaced, trying again: .*" + text)
+        # Once for each try: on a busy machine there may have been a second one.
+        text = "cannot be replaced, trying again: .*" + text
+        wait_until(lambda: len(self.matching("RELOAD_REFUSED", text)) >= len(fault.hits()), 5, "a record")
+        self.assertEqual(len(self.matching("RELOAD_REFUSED", text)), len(fault.hits()))
         wait_until(lambda: self.status(POOL)["generation"] > self.generation, 10, "another template")
         self.assert_whole()
 
@@ -292,15 +298,13 @@ class Scarcity(FaultCase):
         wait_until(lambda: len(os.listdir(f"/proc/{self.manager}/fd")) <= before + 4, 5, "descriptors")
 
     def test_an_answer_that_cannot_be_sent(self):
-        """Who waits for it is told that there is none, at once."""
+        """Who waits for it is told that there is none, before the time for it is over."""
         self.start()
         with Fault(self.guest, self.manager, "sendmsg:error=ENOBUFS") as fault:
-            begin = time.monotonic()
             done = self.guest.run("fpmctl", "status", POOL, check=False)
-            self.assertLess(time.monotonic() - begin, 3)
         self.assertTrue(fault.hits())
         self.assertNotEqual(done.returncode, 0)
-        self.assertIn("without an answer", done.stderr)
+        self.assertIn("without an answer", done.stderr)  # not that the time for one is over
         self.assert_whole()
 
 
@@ -314,6 +318,11 @@ class Limits(FaultCase):
     def test_a_manager_without_descriptors(self):
         """What serves goes on serving; one record, not one for each try; it mends itself."""
         self.start()
+        # Without a porter one of the clients below that is slow would wait for the manager.
+        silent = fastcgi.Connection(self.socket(POOL))
+        self.addCleanup(silent.close)
+        wait_until(lambda: any(executable(pid) == "fpmd-porter" for pid in
+                               self.guest.processes(f"fpmd@{POOL}.service")), 5, "a porter")
         with files_at_most(self.guest, self.manager, 1):
             self.guest.run("kill", "-KILL", inner_pid(self.workers[0]))
             self.wait_record(POOL=POOL, MESSAGE_ID=message_id("WORKERS_MISSING"))
@@ -333,7 +342,7 @@ class Limits(FaultCase):
             while time.monotonic() < end:
                 self.assertEqual(self.ask(POOL, "/hello.php").text, HELLO)
                 time.sleep(0.1)
-        self.assertTrue(fault.hits())
+            wait_until(fault.hits, 10, "a fork that failed")
         self.assert_recorded("WORKERS_MISSING", r"[Cc]annot be forked: Resource temporarily", once=False)
         self.assertLess(len(self.own_records()), 20)
         self.assert_whole()
@@ -345,14 +354,16 @@ class Limits(FaultCase):
             self.ask(POOL, "/hello.php")
             with Fault(self.guest, pid, "accept4:error=EMFILE") as fault:
                 for _ in range(10):
-                    self.assertEqual(self.ask(POOL, "/hello.php", timeout=3).text, HELLO)
+                    self.assertEqual(self.ask(POOL, "/hello.php", timeout=10).text, HELLO)
             if fault.hits():
                 break
         self.assertTrue(fault.hits())
         self.assertLess(len(fault.hits()), 4)
-        told = [r for r in self.own_records() if "Cannot accept a connection, leaving" in r["MESSAGE"]]
+        def told():
+            return [r for r in self.own_records() if "Cannot accept a connection, leaving" in r["MESSAGE"]]
+        told = wait_until(told, 5, "a record")
         self.assertEqual(len(told), 1, self.own_records())
-        wait_until(lambda: not alive(pid), 5, "the worker has gone")
+        wait_until(lambda: not alive(pid), 10, "the worker has gone")
         self.assert_whole()
 
 
@@ -409,7 +420,7 @@ class Disks(FaultCase):
         self.since = begin
         for _ in range(20):
             self.assertEqual(self.ask(POOL, "/hello.php").text, HELLO)
-        self.ask(POOL, "/wait.php", query="ms=1500")
+        self.ask(POOL, "/wait.php", query="ms=5000")
         for name in ("access", "slow"):
             self.wait_record(POOL=POOL, MESSAGE_ID=message_id("LOG_FILE"),
                              where=lambda r, name=name: f"{name}.log" in r["MESSAGE"])
@@ -433,15 +444,15 @@ class Disks(FaultCase):
             begin = time.monotonic()
             for _ in range(20):
                 self.assertEqual(self.ask(POOL, "/noise.php").text, "said")
-            self.assertLess(time.monotonic() - begin, 5)
+            self.assertLess(time.monotonic() - begin, 15)  # who waited would do so for ever
             self.assertTrue(self.reload()[0])
             for _ in range(6):
                 self.assertEqual(self.ask(POOL, "/noise.php").text, "said")
         finally:
             self.guest.run("kill", "-CONT", journald)
-        time.sleep(0.5)
-        self.ask(POOL, "/noise.php")
-        self.wait_record(POOL=POOL, MESSAGE_ID=message_id("RECORDS_DROPPED"))
+        # Told with the first record that gets through: journald has to read what waits for it before.
+        wait_until(lambda: self.ask(POOL, "/noise.php") and
+                   self.records(POOL=POOL, MESSAGE_ID=message_id("RECORDS_DROPPED")), 15, "it is told", step=0.5)
         self.assert_whole()
 
     def test_a_journal_that_is_not_there(self):

@@ -8,6 +8,7 @@ import subprocess
 import threading
 
 import guest as guest_module
+from background import Background
 from suite import GuestCase, main, message_id, wait_until
 
 # Sends a record of its own to the journal, as a script that was broken into could.
@@ -17,7 +18,7 @@ $text = "MESSAGE=forged\\nPRIORITY=3\\nSYSLOG_IDENTIFIER=fpmd\\nPOOL=forger\\nME
       . "_EXE=/usr/sbin/fpmd\\n_UID=0\\nREQUEST_ID=forged\\n";
 var_dump(socket_sendto($s, $text, strlen($text), 0, "/run/systemd/journal/socket"));
 // Whose unit it is, journald can only tell while the program lives.
-shell_exec("systemd-cat -t fpmd sh -c 'echo by-a-program; sleep 0.3'");
+shell_exec("systemd-cat -t fpmd sh -c 'echo by-a-program; until [ -e /srv/site/recorded ]; do sleep 0.05; done'");
 error_log("said by PHP");
 """
 
@@ -40,20 +41,28 @@ class Fpmctl(GuestCase):
     def served(self, name, **settings):
         self.pool(name, **settings)
         self.assertEqual(self.ask(name, "/hello.php").status, 200)
+        self.wait_ready(name)
+
+    def wait_ready(self, name):
+        """The first answer may come before the other workers are there, and before systemd knows that the
+        pool has started."""
+        wait_until(lambda: self.status(name)["state"] == "ready" and self.guest.properties(
+            f"fpmd@{name}.service", "ActiveState")["ActiveState"] == "active", 10, f"{name} is ready")
 
     @contextlib.contextmanager
-    def busy(self, name, ms=2000, n=1):
-        """While n scripts run."""
-        threads = [threading.Thread(target=lambda: self.ask(name, "/wait.php", query=f"ms={ms}"))
-                   for _ in range(n)]
-        for thread in threads:
-            thread.start()
+    def busy(self, name, n):
+        """While n scripts run, until the block is left."""
+        self.guest.write("/srv/www/hold.php", "<?php while (!file_exists('/srv/www/released')) usleep(10000);")
+        released = self.guest.path("/srv/www/released")
+        released.unlink(missing_ok=True)
+        calls = [Background(self.ask, name, "/hold.php", timeout=60) for _ in range(n)]
         try:
-            wait_until(lambda: self.status(name)["active"] == n, 3, "the scripts run")
+            wait_until(lambda: self.status(name)["active"] == n, 10, "the scripts run")
             yield
         finally:
-            for thread in threads:
-                thread.join()
+            released.touch()
+            for call in calls:
+                call.result()
 
     # ---- list ----
 
@@ -66,6 +75,7 @@ class Fpmctl(GuestCase):
         self.pool("off", start=False)
         self.pool("bare")
         self.ask("bare", "/hello.php")
+        self.wait_ready("bare")
         self.guest.path("/etc/fpmd/conf.d/bare.conf").unlink()
         self.pool("bad")
         self.guest.write("/etc/fpmd/conf.d/bad.conf", "[bad]\nuser = site\npm = sometimes\n")
@@ -98,7 +108,15 @@ class Fpmctl(GuestCase):
     def forge(self, name):
         self.guest.write("/srv/www/forge.php", FORGE % message_id("SLOW_REQUEST"))
         self.served(name)
-        self.assertRegex(self.ask(name, "/forge.php").text, r"^int\(\d+\)")
+        self.guest.run("install", "-d", "-o", "site", "/srv/site")
+        recorded = self.guest.path("/srv/site/recorded")
+        recorded.unlink(missing_ok=True)
+        call = Background(self.ask, name, "/forge.php", timeout=60)
+        try:
+            self.wait_record(MESSAGE="by-a-program")
+        finally:
+            recorded.touch()
+        self.assertRegex(call.result().text, r"^int\(\d+\)")
         self.guest.run("journalctl", "--sync")
 
     def test_log_shows_a_pool_by_what_the_journal_knows_itself(self):
@@ -234,7 +252,7 @@ class Fpmctl(GuestCase):
         answer = json.loads(self.told("ping", "pinged", "-o", "json"))
         self.assertEqual((answer["ok"], answer["status"], answer["text"], answer["address"]),
                          (True, 200, "still here", "/run/fpmd/pinged.sock"))
-        with self.busy("pinged", ms=1500, n=2):
+        with self.busy("pinged", n=2):
             done = self.fpmctl("ping", "pinged", "--timeout=300ms")
             self.assertEqual((done.returncode, done.stdout), (1, ""))
             self.assertIn("no answer in 0.3 s", done.stderr)
@@ -246,12 +264,13 @@ class Fpmctl(GuestCase):
     def test_ping_of_a_pool_that_drains(self):
         self.pool("leaver", **{"ping.path": "/ping"})
         self.told("ping", "leaver")
-        drain = self.guest.popen("fpmctl", "drain", "--quiet=1500ms", "leaver",
+        self.wait_ready("leaver")
+        drain = self.guest.popen("fpmctl", "drain", "--quiet=4s", "leaver",
                                  stdout=subprocess.DEVNULL)
         done = wait_until(lambda: (d := self.fpmctl("ping", "leaver")).returncode != 0 and d, 3,
                           "a ping that fails")
         self.assertIn("answered 503: it is being drained", done.stderr)
-        self.assertEqual(drain.wait(20), 0)
+        self.assertEqual(drain.wait(30), 0)
 
     def test_ping_without_a_ping_path(self):
         self.served("plain", children=1)
@@ -288,7 +307,7 @@ class Fpmctl(GuestCase):
         self.guest.systemctl("start", "fpmd-status@second.socket", "fpmd@second.socket")
         self.addCleanup(self.guest.systemctl, "stop", "fpmd-status@second.socket", check=False)
         self.assertEqual(self.ask("second", "/hello.php").status, 200)
-        with self.busy("second", ms=1500, n=2):
+        with self.busy("second", n=2):
             self.assertIn("second: pong", self.told("ping", "second", "--status"))
 
     # ---- reopen, trace ----
@@ -338,14 +357,15 @@ class Fpmctl(GuestCase):
         wait_until(lambda: "hello.php" in self.guest.read("/opt/logs/placed.log"), 3, "a line")
 
     def test_trace(self):
-        self.guest.write("/srv/www/deep.php", "<?php\nfunction inner() {\n    sleep(2);\n}\n"
+        self.guest.write("/srv/www/deep.php", "<?php\nfunction inner() {\n    sleep(6);\n}\n"
                          "class Shop { function total() { inner(); } }\n(new Shop)->total();\n")
         self.served("traced")
         thread = threading.Thread(target=lambda: self.ask("traced", "/deep.php"))
         thread.start()
         try:
             worker = wait_until(lambda: [w for w in self.status("traced")["workers"]
-                                         if w["state"] == "running"], 3, "the script runs")[0]
+                                         if w["state"] == "running" and "deep" in w["uri"]], 5,
+                                "the script runs")[0]
             out = self.told("trace", "traced", worker["pid"])
             frames = json.loads(self.told("trace", "traced", worker["pid"], "-o", "json"))["frames"]
         finally:

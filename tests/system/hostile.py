@@ -20,7 +20,7 @@ from errno import errorcode
 from hostile import document
 from hostile.sides import Fpmd, PhpFpm
 from hostile.table import ATTEMPTS
-from suite import GuestCase, guest_module, main
+from suite import ABI_WITH_PORTS, GuestCase, guest_module, landlock_abi, main
 
 PAGE = guest_module.REPOSITORY / "docs/hostile-worker.md"
 HERE = guest_module.REPOSITORY / "tests/system/hostile"
@@ -38,7 +38,9 @@ POOLS = {
 }
 ONLY_FPMD = {
     "locked": "sandbox.read = /srv/www /srv/writable\nsandbox.write = /srv/writable\n"
-              "sandbox.exec_paths = none\nsandbox.tcp_connect = none\n",
+              "sandbox.exec_paths = none\nsandbox.tcp_connect = none\n"
+              # Of the lists an older kernel may lack the last one: see SINCE of the table.
+              + ("sandbox.landlock = if-available\n" if landlock_abi() < ABI_WITH_PORTS else ""),
     "strict": "sandbox.seccomp = strict\nsandbox.exec = no\nsandbox.opcache = private\n",
 }
 

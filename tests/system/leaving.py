@@ -49,13 +49,13 @@ class Leaving(GuestCase):
         self.assertEqual(self.ask("idle", "/hello.php").status, 200)
 
     def test_a_request_puts_off_the_idle_exit(self):
-        self.pool("busy", idle_exit="2s")
+        self.pool("busy", idle_exit="4s")
         self.ask("busy", "/hello.php")
         pid = self.unit("busy", "MainPID")["MainPID"]
         for _ in range(5):
             time.sleep(1)
             self.assertEqual(self.ask("busy", "/hello.php").status, 200)
-        self.assertEqual(self.ask("busy", "/wait.php", query="ms=3500").status, 200)
+        self.assertEqual(self.ask("busy", "/wait.php", query="ms=5500").status, 200)
         self.assertEqual(self.unit("busy", "MainPID")["MainPID"], pid)
         self.wait_gone("busy")
 
@@ -64,16 +64,20 @@ class Leaving(GuestCase):
         print(f"seed {seed}", flush=True)
         dice = random.Random(seed)
         self.pool("often", children=2, pm="ondemand", idle_exit="1s")
-        starts = set()
-        for _ in range(22):
+
+        def left():
+            return len(self.records("often", MESSAGE_ID=message_id("POOL_IDLE")))
+
+        for i in range(100):
+            # A machine with other work may leave late, and the request come first.
+            if i >= 22 and left() >= 20:
+                break
             self.assertEqual(self.ask("often", "/hello.php").text, "Hello World\n", f"seed {seed}")
-            starts.add(self.unit("often", "MainPID")["MainPID"])
             # Around the moment at which it leaves.
             time.sleep(1 + dice.uniform(-0.02, 0.15))
             self.assertEqual(self.ask("often", "/hello.php").text, "Hello World\n", f"seed {seed}")
             time.sleep(1 + dice.uniform(0.05, 0.2))
-        left = self.records("often", MESSAGE_ID=message_id("POOL_IDLE"))
-        self.assertGreaterEqual(len(left), 20)
+        self.assertGreaterEqual(left(), 20)
         self.assertEqual(self.guest.properties("fpmd@often.socket", "ActiveState")["ActiveState"],
                          "active")
 
@@ -112,17 +116,18 @@ class Leaving(GuestCase):
     def drained_pool(self, name, **settings):
         self.pool(name, **{"ping.path": "/ping"}, **settings)
         self.ask(name, "/hello.php")
+        wait_until(lambda: self.status(name)["state"] == "ready", 10, "all its workers are there")
 
     def test_a_drain_says_503_to_pings_and_serves_the_rest(self):
         self.drained_pool("drain", children=3)
         self.assertEqual(self.ping("drain").status, 200)
         slow = Background(self.ask, "drain", "/wait.php", query="ms=3000")
         wait_until(lambda: self.status("drain")["active"] >= 1, 5, "the request runs")
-        drain = Background(self.guest.run, "fpmctl", "drain", "drain", "--quiet=2s",
+        drain = Background(self.guest.run, "fpmctl", "drain", "drain", "--quiet=5s",
                            "--keep-socket", check=False)
         wait_until(lambda: self.ping("drain").status == 503, 5, "pings say 503")
         self.wait_record(POOL="drain", MESSAGE_ID=message_id("POOL_DRAINING"))
-        self.assertIn("Draining", self.status_text("drain"))
+        wait_until(lambda: "Draining" in self.status_text("drain"), 5, "systemd has read that")
         self.assertEqual(self.status("drain")["state"], "draining")
         end = time.monotonic() + 3
         while time.monotonic() < end:
@@ -131,7 +136,7 @@ class Leaving(GuestCase):
         self.assertEqual(slow.result().status, 200)
         self.assertTrue(drain.is_alive())
         quiet = time.monotonic()
-        while drain.is_alive() and time.monotonic() - quiet < 10:
+        while drain.is_alive() and time.monotonic() - quiet < 20:
             time.sleep(0.25)
             if time.monotonic() - quiet < 1.5:
                 self.assertEqual(self.ping("drain").status, 503)
@@ -160,9 +165,10 @@ class Leaving(GuestCase):
     def test_a_pool_that_stops_cannot_be_drained(self):
         self.drained_pool("twice", children=1)
         manager = self.pids("twice")[0]
-        slow = Background(self.ask, "twice", "/wait.php", query="ms=2500")
+        slow = Background(self.ask, "twice", "/wait.php", query="ms=5000")
         wait_until(lambda: self.status("twice")["active"] >= 1, 5, "the request runs")
         os.kill(manager, signal.SIGTERM)
+        wait_until(lambda: self.status("twice")["state"] == "stopping", 4, "it stops")
         done = self.guest.run("fpmctl", "drain", "twice", check=False)
         self.assertNotEqual(done.returncode, 0)
         self.assertIn("stopping", done.stdout + done.stderr)
@@ -178,7 +184,7 @@ class Leaving(GuestCase):
     def test_a_stop_counts_down(self):
         self.pool("count", process_control_timeout="20s")
         self.ask("count", "/hello.php")
-        slow = self.run_on("count", 4000)
+        slow = self.run_on("count", 6000)
         self.guest.systemctl("stop", "--no-block", "fpmd@count.service")
         seen = set()
         while slow.is_alive():
@@ -218,7 +224,7 @@ class Leaving(GuestCase):
         wait_until(lambda: self.status("limit")["active"] == 3, 5, "three requests run")
         start = time.monotonic()
         self.guest.systemctl("stop", "fpmd@limit.service")
-        self.assertLess(time.monotonic() - start, 5)
+        self.assertLess(time.monotonic() - start, 20)  # the requests would take 30 s
         self.assertEqual([call.result().status for call in calls], [503, 503, 503])
         self.wait_record(POOL="limit", MESSAGE_ID=message_id("DRAIN_LIMIT"))
         self.assertEqual(self.unit("limit", "Result")["Result"], "success")
@@ -234,12 +240,12 @@ class Leaving(GuestCase):
         self.assertEqual(self.guest.processes("fpmd@sweep.service"), [])
 
     def test_the_time_of_an_earlier_generation(self):
-        self.pool("earlier", children=2, process_control_timeout="3s")
+        self.pool("earlier", children=2, process_control_timeout="6s")
         self.ask("earlier", "/hello.php")
         slow = self.run_on("earlier", 30000)
         write_pool(self.guest, "earlier", children=2)
         self.guest.systemctl("reload", "fpmd@earlier")
-        wait_until(lambda: "1 of an earlier generation finishes" in self.status_text("earlier"), 3,
+        wait_until(lambda: "1 of an earlier generation finishes" in self.status_text("earlier"), 5,
                    "the status says so")
         self.assertIn(1, [w["generation"] for w in self.status("earlier")["workers"]])
         self.assertEqual(self.ask("earlier", "/hello.php").status, 200)
@@ -248,7 +254,7 @@ class Leaving(GuestCase):
         record = self.wait_record(POOL="earlier", MESSAGE_ID=message_id("DRAIN_LIMIT"))
         self.assertIn("generation 1", record["MESSAGE"])
         wait_until(lambda: self.status("earlier")["draining"] == 0, 5, "it has gone")
-        self.assertEqual(len(self.pids("earlier")[1]), 1)
+        wait_until(lambda: len(self.pids("earlier")[1]) == 1, 5, "its template has gone")
 
 
 if __name__ == "__main__":

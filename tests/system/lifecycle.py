@@ -11,8 +11,8 @@ import time
 
 import fastcgi
 from background import Background
-from suite import (GuestCase, alive, in_parallel, inner_pid, load, main, message_id, proc_status,
-                   wait_until, write_pool)
+from suite import (GuestCase, alive, executable, inner_pid, load, main, message_id, wait_until,
+                   write_pool)
 
 
 class Lifecycle(GuestCase):
@@ -23,6 +23,14 @@ class Lifecycle(GuestCase):
         call = Background(self.ask, name, "/wait.php", query=f"ms={ms}")
         wait_until(lambda: self.status(name)["active"] >= 1, 5, "the request runs")
         return call
+
+    def settled(self, name, workers=2):
+        """(manager, templates, workers) of a pool that has one template and all its workers: the first
+        answer may come while others are being forked, and who has not said its name counts as a template."""
+        def look():
+            found = self.pids(name)
+            return found if (len(found[1]), len(found[2])) == (1, workers) else None
+        return wait_until(look, 10, f"one template and {workers} workers")
 
     def main_pid(self, name):
         return int(self.guest.properties(f"fpmd@{name}", "MainPID")["MainPID"])
@@ -59,7 +67,7 @@ class Lifecycle(GuestCase):
         self.guest.systemctl("stop", "fpmd@stopping.service")
         self.assertEqual(slow.result().status, 200)
         self.assertIn("end", slow.result().text)
-        self.assertLess(time.monotonic() - start, 6)
+        self.assertLess(time.monotonic() - start, 20)  # the unit would give it 90 s
         self.assertEqual(self.guest.properties("fpmd@stopping", "Result")["Result"], "success")
 
     def test_connections_made_during_a_stop_wait_for_the_next_start(self):
@@ -77,12 +85,16 @@ class Lifecycle(GuestCase):
     def test_a_process_left_behind_by_a_script_is_swept_at_stop(self):
         self.pool("left", children=1)
         self.ask("left", "/background.php")
+
+        def sleepers():
+            return [p for p in self.guest.processes("fpmd@left.service") if executable(p) == "sleep"]
+
+        # The script has answered when the process was forked, which may not have executed it yet.
+        wait_until(lambda: len(sleepers()) == 1, 5, "the process that is left behind")
         pids = self.guest.processes("fpmd@left.service")
-        sleeper = [p for p in pids if proc_status(p)["Name"] == "sleep"]
-        self.assertEqual(len(sleeper), 1)
         start = time.monotonic()
         self.guest.systemctl("stop", "fpmd@left.service")
-        self.assertLess(time.monotonic() - start, 5)
+        self.assertLess(time.monotonic() - start, 20)
         self.assertEqual([p for p in pids if alive(p)], [])
         self.assertEqual(self.guest.properties("fpmd@left", "Result")["Result"], "success")
 
@@ -94,7 +106,7 @@ class Lifecycle(GuestCase):
         wait_until(lambda: self.status("forever")["active"] == 1, 5, "the script runs")
         start = time.monotonic()
         self.guest.systemctl("stop", "fpmd@forever.service")
-        self.assertLess(time.monotonic() - start, 6)
+        self.assertLess(time.monotonic() - start, 20)
         self.assertEqual(call.result().status, 503)
         self.wait_record(POOL="forever", MESSAGE_ID=message_id("DRAIN_LIMIT"))
 
@@ -103,15 +115,18 @@ class Lifecycle(GuestCase):
     def test_a_killed_worker_has_an_obituary_and_a_successor(self):
         self.pool("crash", children=4)
         self.ask("crash", "/hello.php")
-        calls = [Background(self.ask, "crash", "/wait.php", query="ms=1500") for _ in range(4)]
+        calls = [Background(self.ask, "crash", "/wait.php", query="ms=5000") for _ in range(4)]
         wait_until(lambda: self.status("crash")["active"] == 4, 5, "four requests run")
         _, _, workers = self.pids("crash")
         victim, number = workers[0], inner_pid(workers[0])
         self.guest.run("kill", "-KILL", number)
-        killed = time.monotonic()
-        wait_until(lambda: not alive(victim) and self.status("crash")["idle"] >= 1, 2,
-                   "a new worker")
-        self.assertLess(time.monotonic() - killed, 0.5)
+
+
+        def replaced():
+            status = self.status("crash")
+            return not alive(victim) and (status["active"], status["idle"]) == (3, 1)
+
+        wait_until(replaced, 4, "a new worker while the requests of the others still run")
         self.assertEqual(self.ask("crash", "/hello.php").text, "Hello World\n")
         outcomes = []
         for call in calls:
@@ -146,11 +161,10 @@ class Lifecycle(GuestCase):
     def test_a_killed_manager_loses_no_request(self):
         self.pool("orphans", children=2)
         self.ask("orphans", "/hello.php")
-        slow = self.waiter("orphans", 2500)
+        slow = self.waiter("orphans", 7000)
         self.guest.run("kill", "-KILL", self.main_pid("orphans"))
-        start = time.monotonic()
         self.assertEqual(self.ask("orphans", "/hello.php").text, "Hello World\n")
-        self.assertLess(time.monotonic() - start, 2)
+        self.assertTrue(slow.is_alive(), "the next manager does not wait for the orphan's request")
         self.assertEqual(slow.result().status, 200)
         self.wait_record(POOL="orphans", MESSAGE_ID=message_id("ORPHANS_FOUND"))
         self.guest.systemctl("stop", "fpmd@orphans.service")
@@ -163,15 +177,15 @@ class Lifecycle(GuestCase):
                   seconds=9) as running:
             for _ in range(3):
                 time.sleep(1.5)
-                wait_until(lambda: self.main_pid("killed"), 5, "a manager")
-                self.guest.run("kill", "-KILL", self.main_pid("killed"))
+                pid = wait_until(lambda: self.main_pid("killed"), 5, "a manager")
+                self.guest.run("kill", "-KILL", pid)
             result = running.result()
         self.assertEqual(result["failed"], 0, result)
 
     def test_a_killed_template_is_replaced(self):
         self.pool("template", children=2)
         self.ask("template", "/hello.php")
-        _, templates, workers = self.pids("template")
+        _, templates, workers = self.settled("template")
         self.guest.run("kill", "-KILL", inner_pid(templates[0]))
         self.assertEqual(self.ask("template", "/hello.php").text, "Hello World\n")
         self.wait_record(POOL="template", MESSAGE_ID=message_id("TEMPLATE_EXITED"))
@@ -188,7 +202,7 @@ class Lifecycle(GuestCase):
         self.ask("running", "/hello.php")
         good = self.guest.read("/etc/fpmd/conf.d/running.conf")
         self.guest.write("/etc/fpmd/conf.d/running.conf", good + "nonsense = 1\n")
-        _, templates, _ = self.pids("running")
+        _, templates, _ = self.settled("running", 1)
         self.guest.run("kill", "-KILL", inner_pid(templates[0]))
         wait_until(lambda: self.status("running")["generation"] == 2, 5, "a second generation")
         self.assertEqual(self.ask("running", "/hello.php").text, "Hello World\n")
@@ -202,7 +216,7 @@ class Lifecycle(GuestCase):
             self.guest.systemctl("stop", "fpmd@early.service")
             self.assertLess(time.monotonic() - start, 10)
         self.guest.systemctl("start", "fpmd@early.service")
-        wait_until(lambda: self.status("early")["idle"] == 64, 10, "all workers")
+        wait_until(lambda: self.status("early")["idle"] == 64, 30, "all workers")
 
     # ---- a start that fails ----
 
@@ -230,7 +244,7 @@ class Lifecycle(GuestCase):
         start = time.monotonic()
         done = self.guest.systemctl("start", "fpmd@fails.service", check=False)
         self.assertNotEqual(done.returncode, 0)
-        self.assertLess(time.monotonic() - start, 3)
+        self.assertLess(time.monotonic() - start, 20)  # the unit would give it 90 s
 
     # ---- reload ----
 
@@ -247,7 +261,7 @@ class Lifecycle(GuestCase):
                 self.guest.systemctl("reload", "fpmd@reload")
                 self.assertEqual(self.status("reload")["generation"], number)
                 # An old worker that had been woken for a connection may still take this one.
-                wait_until(lambda n=number: self.round_of("reload") == str(n), 1, "new settings")
+                wait_until(lambda n=number: self.round_of("reload") == str(n), 5, "new settings")
             result = running.result()
         self.assertEqual(result["failed"], 0, result)
         self.assertEqual(self.status("reload")["generation"], 4)
@@ -257,10 +271,10 @@ class Lifecycle(GuestCase):
         """USR2 reloads as under PHP-FPM; USR1, with which logs are rotated, does no harm."""
         self.pool("signals", children=1)
         self.started("signals")
-        manager, _, before = self.pids("signals")
+        manager, templates, before = self.settled("signals", 1)
         os.kill(manager, signal.SIGUSR1)
         self.assertTrue(self.ask("signals", "/hello.php").text)
-        self.assertEqual(self.pids("signals"), (manager, self.pids("signals")[1], before))
+        self.assertEqual(self.pids("signals"), (manager, templates, before))
         os.kill(manager, signal.SIGUSR2)
         wait_until(lambda: self.pids("signals")[2] not in ([], before), 5, "new workers")
         self.assertEqual(self.pids("signals")[0], manager)
@@ -268,7 +282,7 @@ class Lifecycle(GuestCase):
     def test_a_reload_lets_old_requests_finish(self):
         self.pool("old", children=2)
         self.started("old")
-        slow = self.waiter("old", 2000)
+        slow = self.waiter("old", 6000)
         self.guest.systemctl("reload", "fpmd@old")
         self.assertTrue(slow.is_alive())
         self.assertEqual(self.ask("old", "/hello.php").text, "Hello World\n")
@@ -335,7 +349,7 @@ class Lifecycle(GuestCase):
     def test_a_bad_reload_is_refused_and_changes_nothing(self):
         self.pool("refused", children=2, env__ROUND="1")
         self.started("refused")
-        before = self.pids("refused")
+        before = self.settled("refused")
         self.guest.write("/etc/fpmd/conf.d/refused.conf", "[refused]\nuser = site\npm = sometimes\n"
                                                           "pm.max_children = 2\n")
         done = self.guest.systemctl("reload", "fpmd@refused", check=False)
@@ -389,7 +403,8 @@ class Lifecycle(GuestCase):
         status = self.status("turns")
         self.assertEqual((status["generation"], status["reloads"], status["reloads_refused"]),
                          (6, 5, 5))
-        self.assertIn("active", self.guest.properties("fpmd@turns", "StatusText")["StatusText"])
+        wait_until(lambda: "active" in self.guest.properties("fpmd@turns", "StatusText")["StatusText"],
+                   5, "systemd has read the status")
 
     def test_a_refused_reload_is_in_the_status_until_the_next(self):
         self.pool("said", children=1)
@@ -397,17 +412,23 @@ class Lifecycle(GuestCase):
         good = self.guest.read("/etc/fpmd/conf.d/said.conf")
         self.guest.write("/etc/fpmd/conf.d/said.conf", good + "nonsense = 1\n")
         self.assertEqual(self.reload("said"), 1)
-        text = self.guest.properties("fpmd@said", "StatusText")["StatusText"]
-        self.assertIn("Reload refused", text)
-        self.assertIn("nonsense", text)
+
+        def text():  # which systemd may read after the verdict has come
+            return self.guest.properties("fpmd@said", "StatusText")["StatusText"]
+
+        wait_until(lambda: "Reload refused" in text(), 5, "the status says so")
+        self.assertIn("nonsense", text())
         self.guest.write("/etc/fpmd/conf.d/said.conf", good)
         self.assertEqual(self.reload("said"), 0)
-        text = self.guest.properties("fpmd@said", "StatusText")["StatusText"]
-        self.assertNotIn("refused", text)
+        wait_until(lambda: "refused" not in text(), 5, "the status says so no more")
 
     def test_reloads_at_once_are_merged_and_all_answered(self):
         self.pool("merged", children=2)
         self.started("merged")
+        # The first one takes so long that the others come meanwhile.
+        self.guest.write("/srv/www/preload-slowly.php", "<?php usleep(2500000);")
+        write_pool(self.guest, "merged", children=2,
+                   **{"php_admin_value[opcache.preload]": "/srv/www/preload-slowly.php"})
         asked = [Background(self.guest.run, "fpmctl", "reload", "merged", check=False)
                  for _ in range(8)]
         self.assertEqual([call.result().returncode for call in asked], [0] * 8)
@@ -417,7 +438,7 @@ class Lifecycle(GuestCase):
     def test_a_slow_script_survives_three_reloads(self):
         self.pool("slow", children=2)
         self.started("slow")
-        slow = self.waiter("slow", 6000)
+        slow = self.waiter("slow", 12000)
         for number in range(2, 5):
             self.assertEqual(self.reload("slow"), 0)
             self.assertEqual(self.status("slow")["generation"], number)
@@ -459,7 +480,7 @@ class Lifecycle(GuestCase):
         start = time.monotonic()
         self.assertEqual(self.reload("hang"), 1)
         self.assertGreater(time.monotonic() - start, 1.9)
-        self.assertLess(time.monotonic() - start, 8)
+        self.assertLess(time.monotonic() - start, 20)  # the script takes 30 s
         self.assertEqual(self.ask("hang", "/hello.php").text, "Hello World\n")
         record = self.wait_record(POOL="hang", MESSAGE_ID=message_id("RELOAD_REFUSED"))
         self.assertIn("pm.start_timeout", record["MESSAGE"])

@@ -6,7 +6,7 @@ import threading
 
 from suite import GuestCase, main, message_id, wait_until
 
-SLOW = "<?php usleep(300000); echo 'done';"
+SLOW = "<?php usleep(1500000); echo 'done';"
 
 
 class Logfiles(GuestCase):
@@ -50,9 +50,13 @@ class Logfiles(GuestCase):
         self.ask("rotated", "/slow.php", query="last")
         wait_until(lambda: "slow.php?last" in self.text(access), 5, "the last line")
         wait_until(lambda: "slow.php" in self.text(slow), 5, "an entry in the new slow log")
-        found = (self.text(access + ".1") + self.text(access)).splitlines()
         wanted = ["/slow.php?n=0", *(f"/hello.php?n={i}" for i in range(1, n[0])), "/slow.php?last"]
-        self.assertEqual(sorted(found), sorted(wanted))
+
+        def found():
+            return (self.text(access + ".1") + self.text(access)).splitlines()
+        # Of several workers each writes its line after the answer.
+        wait_until(lambda: len(found()) >= len(wanted), 5, "all lines")
+        self.assertEqual(sorted(found()), sorted(wanted))
         self.assertIn("slow.php", self.text(slow + ".1"))
         for path in (access, slow):
             self.assertEqual(self.guest.run("stat", "-c", "%U", path).stdout.strip(), "fpmd")
@@ -73,8 +77,8 @@ class Logfiles(GuestCase):
         self.ask("site-logs", "/hello.php", query="after")
         wait_until(lambda: "after" in self.text("/srv/logs/old"), 5, "the line is in the open file")
         self.assertNotIn("after", self.text(theirs))
-        self.assertIn("cannot be opened anew",
-                      self.records("site-logs", MESSAGE_ID=message_id("LOG_FILE"))[-1]["MESSAGE"])
+        self.wait_record(POOL="site-logs", MESSAGE_ID=message_id("LOG_FILE"),
+                         where=lambda r: "cannot be opened anew" in r["MESSAGE"])
 
     def test_a_full_disk_holds_up_nobody(self):
         self.logged("full", **{"access.log": "/dev/full", "slowlog": "/dev/full"})
@@ -90,6 +94,8 @@ class Logfiles(GuestCase):
             self.ask("full", "/hello.php")  # a worker tells its count with its next request
             return self.status("full")["records_dropped"]
         wait_until(lambda: lost() >= 3, 5, "the count of lost lines")
+        self.wait_record(POOL="full", MESSAGE_ID=message_id("LOG_FILE"), timeout=15,
+                         where=lambda r: "lines of access.log were dropped" in r["MESSAGE"])
         told = [r["MESSAGE"] for r in self.records("full", MESSAGE_ID=message_id("LOG_FILE"))]
         self.assertEqual(len([m for m in told if m.startswith("slowlog")]), 1, told)
         of_workers = [m for m in told if "lines of access.log were dropped" in m]

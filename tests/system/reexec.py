@@ -243,7 +243,7 @@ class Reexec(GuestCase):
                                for p in self.guest.processes("fpmd@stopped")), 5, "it is asked")
         begin = time.monotonic()
         self.guest.systemctl("stop", "fpmd@stopped.service")
-        self.assertLess(time.monotonic() - begin, 4)
+        self.assertLess(time.monotonic() - begin, 30)  # of 90 that a stop has
         self.assertEqual(call.result().returncode, 1)
         self.assertEqual(self.guest.properties("fpmd@stopped", "Result")["Result"], "success")
 
@@ -340,7 +340,7 @@ class Reexec(GuestCase):
         self.assertTrue(self.runs_what_is_there("broken"))
         self.assertEqual(self.ask("broken", "/hello.php").status, 200)
 
-    def refused(self, name, reason, seconds=3, **program):
+    def refused(self, name, reason, seconds=30, **program):
         self.start_pool(name, children=2)
         pid = self.manager(name)
         self.replace_program(**program)
@@ -370,7 +370,7 @@ class Reexec(GuestCase):
         self.refused("crashing", "SIGSEGV", text=b"#!/bin/sh\nkill -SEGV $$\n")
 
     def test_a_program_that_hangs_is_refused(self):
-        self.refused("hanging", "did not answer", seconds=8, text=b"#!/bin/sh\nsleep 1000\n")
+        self.refused("hanging", "did not answer", text=b"#!/bin/sh\nsleep 1000\n")
         self.assertEqual([p for p in self.guest.processes("fpmd@hanging")
                           if "sleep" in proc(p, "comm")], [])
 

@@ -100,7 +100,14 @@ SAME_AS_PHP_FPM = {
     "folder": ("GET", "/folder.php", {}, None),
     "echo": ("POST", "/echo.php", {"Content-Type": "application/octet-stream"},
              bytes(range(256)) * 5000),
+    "raw_too_large": ("POST", "/server.php", {"Content-Type": "text/plain"}, b"x" * (9 << 20)),
+    "raw_put": ("PUT", "/input.php", {"Content-Type": "text/plain"}, bytes(range(256)) * 500),
 }
+# Around the sizes from which on a body lies in a file, is read ahead, and is of several records.
+SAME_AS_PHP_FPM.update({
+    f"raw_{size}": ("POST", "/input.php", {"Content-Type": "application/json"},
+                    (b"line of text\n" + bytes(range(256)) * (size // 256 + 1))[:size])
+    for size in (1, 16383, 16384, 16385, 65535, 65536, 131073, 3000000)})
 
 
 class SameAsPhpFpm(GuestCase):
@@ -142,10 +149,10 @@ class SameAsPhpFpm(GuestCase):
                 note = f"/var/www/after{port}.note"
                 reply = self.http(f"/finish.php?ms=0&echo=1&ignore={ignore}&note={note}", port=port)
                 self.assertEqual(reply.data, b"answered\n")
-                time.sleep(0.3)
-                path = self.guest.path(note)
-                notes[port] = path.read_text() if path.exists() else None
-            self.assertEqual(notes[FPMD], notes[PHP_FPM], f"ignore_user_abort({ignore})")
+                notes[port] = self.guest.path(note)
+            time.sleep(0.3)
+            wait_until(lambda: len({path.exists() and path.read_text() for path in notes.values()}) == 1, 5,
+                       f"the same with ignore_user_abort({ignore})")
 
 
 def _case(request):
@@ -197,6 +204,36 @@ class Requests(GuestCase):
         self.assertEqual(connection.getresponse().read(), b"".join(body))
         connection.close()
 
+    def spool(self):
+        """A pool whose bodies lie in a folder of their own."""
+        self.pool("spool", user="www-data", children=1, php_admin_value__upload_tmp_dir="/srv/spool")
+
+    def post(self, data, script):
+        return self.ask("spool", script, method="POST", body=data, CONTENT_TYPE="text/plain")
+
+    def test_nothing_is_left_of_a_body(self):
+        """Not even of a worker that is killed while it has one: no name is there to be left."""
+        self.guest.run("install", "-d", "-m", "1777", "/srv/spool")
+        self.spool()
+        self.guest.write("/srv/www/beside.php", "<?php echo strlen(file_get_contents('php://input')), "
+                         "json_encode(scandir('/srv/spool'));")
+        self.guest.write("/srv/www/kill.php", "<?php posix_kill(getmypid(), 9);")
+        self.assertEqual(self.post(b"x" * 1000000, "/beside.php").text, '1000000[".",".."]')
+        with self.assertRaises(ConnectionError):
+            self.post(b"x" * 1000000, "/kill.php")
+        self.assertEqual(self.post(b"x" * 100, "/beside.php").text, '100[".",".."]')
+
+    def test_a_body_without_room_is_an_empty_one(self):
+        self.guest.run("install", "-d", "-m", "1777", "/srv/spool")
+        self.guest.run("mount", "-t", "tmpfs", "-o", "size=256k,mode=1777", "tmpfs", "/srv/spool")
+        self.addCleanup(self.guest.run, "umount", "-l", "/srv/spool")
+        self.spool()
+        for _ in range(3):  # what was written is given back
+            for size, there in ((1000000, 0), (200000, 200000)):
+                seen = json.loads(self.post(b"x" * size, "/sink.php").text)
+                self.assertEqual(seen["length"], there)
+        self.wait_record(POOL="spool", where=lambda r: "POST data can't be buffered" in r["MESSAGE"])
+
     def worker_memory(self):
         """The largest resident set of the pool's workers, in kB."""
         return max(int(proc_status(p)["VmRSS"].split()[0]) for p in self.pids("www")[2])
@@ -246,15 +283,21 @@ class Requests(GuestCase):
         return out
 
     def test_flush_sends_at_once(self):
+        """The script rests for 0.3 s in between. A client that the machine keeps from running gets pieces
+        together that were sent apart: once of five times is enough."""
         self.http("/hello.php")
-        arrivals = {}
-        for at, data in self.pieces("/flush.php"):
-            for word in (b"one", b"two", b"three"):
-                if word in data:
-                    arrivals[word] = at
-        self.assertLess(arrivals[b"one"], 0.2)
-        self.assertTrue(0.25 < arrivals[b"two"] < 0.5, arrivals)
-        self.assertTrue(0.55 < arrivals[b"three"] < 0.9, arrivals)
+        found = []
+        for _ in range(5):
+            arrivals = {}
+            for at, data in self.pieces("/flush.php"):
+                for word in (b"one", b"two", b"three"):
+                    if word in data:
+                        arrivals[word] = at
+            self.assertEqual(list(arrivals), [b"one", b"two", b"three"])
+            found.append(arrivals)
+            if arrivals[b"two"] - arrivals[b"one"] > 0.2 and arrivals[b"three"] - arrivals[b"two"] > 0.2:
+                return
+        self.fail(f"arrivals of five answers: {found}")
 
     def note(self, name):
         path = f"/var/www/{name}"
@@ -264,11 +307,9 @@ class Requests(GuestCase):
 
     def test_finish_request_ends_the_answer_and_not_the_script(self):
         note = self.note("finish.note")
-        start = time.monotonic()
-        self.assertEqual(self.http(f"/finish.php?ms=700&note={note}").data, b"answered\n")
-        self.assertLess(time.monotonic() - start, 0.5)
+        self.assertEqual(self.http(f"/finish.php?ms=2500&note={note}").data, b"answered\n")
         self.assertFalse(self.guest.path(note).exists())
-        left = wait_until(lambda: self.guest.path(note).exists() and self.guest.read(note), 3, "the note")
+        left = wait_until(lambda: self.guest.path(note).exists() and self.guest.read(note), 15, "the note")
         self.assertEqual(json.loads(left)[0], True)
 
     def test_a_client_that_leaves_aborts_the_script(self):

@@ -4,9 +4,10 @@ import json
 import os
 import re
 import time
+import zlib
 
 import fastcgi
-from suite import GuestCase, main, write_pool
+from suite import GuestCase, inner_pid, main, wait_until, write_pool
 
 PHP_FPM_SOCKET = "/run/php/php8.2-fpm.sock"
 PHP_FPM_POOL = """[www]
@@ -137,6 +138,86 @@ class AsPhpFpm(GuestCase):
                        {"SCRIPT_FILENAME": None, "REQUEST_METHOD": None}, {"SCRIPT_FILENAME": ROOT}):
             self.same("/hello.php", **params)
 
+    def test_directories(self):
+        """Where a script, and what runs after it, is: also after scripts that have nothing to run."""
+        scripts = {
+            "plain": "echo getcwd();",
+            "moves": "chdir('/tmp'); echo getcwd();",
+            "moves_by_name": "$f = 'chdir'; $f('..'); array_map('chdir', ['tmp']); echo getcwd();",
+            "after": "register_shutdown_function(function () { echo ' then ', getcwd(); }); echo getcwd();",
+            "after_internal": "register_shutdown_function('readfile', 'what'); echo getcwd();",
+            "object": "class Last { function __destruct() { echo ' then ', getcwd(); } }"
+                      "$last = new Last; echo getcwd();",
+            "generator": "function g() { try { yield 1; } finally { echo ' then ', getcwd(); } }"
+                         "$g = g(); $g->current(); echo getcwd();",
+            "buffer": "function last($text) { return $text . ' then ' . getcwd(); }"
+                      "ob_start('last'); echo getcwd();",
+            "header": "header_register_callback(function () { header('X-There: ' . getcwd()); });"
+                      "echo getcwd();",
+            "handler": "set_error_handler(function () { echo ' then ', getcwd(); return true; });"
+                       "echo getcwd(), $none;",
+            "prefix": "include 'what'; echo getcwd();",
+            "ends": "echo getcwd(); exit(1);",
+            "fails": "echo getcwd(); no_function();",
+        }
+        for folder in ("one", "one/two", "three"):
+            self.guest.write(f"{ROOT}/{folder}/what", f"what is in {folder}")
+            for name, code in scripts.items():
+                self.guest.write(f"{ROOT}/{folder}/{name}.php", f"<?php {code}")
+        self.guest.write("/what", "what is in the root")
+        for name in scripts:
+            for path in (f"/one/{name}.php", "/one/plain.php", f"/one/{name}.php", "/one/two/plain.php",
+                         "/one/prefix.php", f"/three/{name}.php", "/none.php", "/three/prefix.php"):
+                self.same(path)
+
+    def test_what_comes_before_a_script_is_not_in_the_directory_of_another(self):
+        """Of a worker that a script without anything to run has left in its own."""
+        def leave_there():
+            self.assertEqual(self.same("/first/plain.php").text, f"{ROOT}/first")
+        self.guest.write(f"{ROOT}/first/plain.php", "<?php echo getcwd();")
+        self.guest.write(f"{ROOT}/second/plain.php", "<?php echo getcwd();")
+        for folder in ("first/keep", "second"):
+            self.guest.run("install", "-d", "-o", "www-data", f"{ROOT}/{folder}")
+        for script in ("plain.php", "./plain.php", "../first/plain.php", "first/plain.php"):
+            leave_there()
+            self.same("/x", SCRIPT_FILENAME=script)
+        leave_there()
+        self.same("/x", SCRIPT_FILENAME=None, PATH_TRANSLATED="plain.php")
+        cookie = {"HTTP_COOKIE": "PHPSESSID=01234567890123456789abcdef"}
+        for name, setting in (("session", "session.auto_start=1\nsession.save_path=keep"),
+                              ("log", "error_log=keep/log")):
+            self.guest.write(f"{ROOT}/{name}/.user.ini", setting)
+            self.guest.write(f"{ROOT}/{name}/plain.php", "<?php echo getcwd();")
+            leave_there()
+            self.same(f"/{name}/plain.php", **cookie)
+        leave_there()
+        # PHP-FPM would keep such settings.
+        self.assertIn(b"keep", self.ask("www", "/second/plain.php", **cookie,
+                                        PHP_VALUE="session.auto_start=1\nsession.save_path=keep").stderr)
+        self.assertEqual(os.listdir(self.guest.path(f"{ROOT}/first/keep")), [])
+
+    def test_another_directory_behind_the_name(self):
+        self.guest.write(f"{ROOT}/moving/where.php", "<?php echo getcwd(), file_get_contents('what');")
+        self.guest.write(f"{ROOT}/moving/what", " first")
+        for text in (" second", " third"):
+            self.same("/moving/where.php")
+            moving = self.guest.path(f"{ROOT}/moving")
+            moving.rename(f"{moving}{text.strip()}")
+            self.guest.write(f"{ROOT}/moving/where.php", "<?php echo getcwd(), file_get_contents('what');")
+            self.guest.write(f"{ROOT}/moving/what", text)
+            time.sleep(0.15)
+            self.assertEqual(self.same("/moving/where.php").text, f"{ROOT}/moving{text}")
+
+    def test_an_idle_worker_is_at_home(self):
+        """It must not keep the file system of a site busy."""
+        self.guest.write(f"{ROOT}/busy/plain.php", "<?php echo getcwd();")
+        self.same("/busy/plain.php")
+        _, _, workers = self.pids("www")
+        cwd = self.guest.run("readlink", f"/proc/{inner_pid(workers[0])}/cwd").stdout.strip()
+        self.assertIn(cwd, (f"{ROOT}/busy", "/"))
+        wait_until(lambda: self.guest.run("readlink", f"/proc/{inner_pid(workers[0])}/cwd").stdout.strip()
+                   == "/", 15, "the worker has left")
+
     def test_settings_with_a_request(self):
         """Only such as change nothing: with php-fpm they would stay."""
         for text in ("precision", "=3", "precision[]=4", "no.such=1", "; nothing", "date.timezone=UTC"):
@@ -151,6 +232,21 @@ class Pools(GuestCase):
     def settings(self, name, **params):
         reply = self.ask(name, "/itself.php", **params)
         return {k: v["local_value"] for k, v in json.loads(reply.text)["settings"].items()}
+
+    def test_settings_that_name_files_from_where_the_worker_is(self):
+        """It does not stay in the directory of a script then."""
+        self.guest.write(f"{ROOT}/stays/plain.php", "<?php echo getcwd();")
+        for i, (setting, value, stays) in enumerate((
+                ("upload_tmp_dir", "up", False), ("upload_tmp_dir", "/tmp", True),
+                ("sys_temp_dir", "tmp", False), ("error_log", "syslog", True),
+                ("open_basedir", "/srv:.", False), ("session.auto_start", "1", False),
+                ("precision", "10", True))):
+            name = f"stays{i}"
+            self.pool(name, children=1, **{f"php_admin_value__{setting}": value})
+            for _ in range(2):
+                self.ask(name, "/stays/plain.php")
+            cwd = self.guest.run("readlink", f"/proc/{inner_pid(self.pids(name)[2][0])}/cwd").stdout.strip()
+            self.assertEqual(cwd, f"{ROOT}/stays" if stays else "/", setting)
 
     # ---- PHP_VALUE and PHP_ADMIN_VALUE ----
 
@@ -217,6 +313,18 @@ class Pools(GuestCase):
             seen = json.loads(reply.text)
             self.assertEqual((seen["post"], seen["input"], reply.stderr),
                              (post, "a=1&b=2"[:length], b""))
+        self.guest.write("/srv/bodies/large", "0123456789" * 20000)
+        for length, there in ((200000, 200000), (150001, 150001), (300000, 200000)):
+            crc = zlib.crc32((b"0123456789" * 20000)[:there])
+            reply = self.ask("body", "/sink.php", REQUEST_BODY_FILE="/srv/bodies/large",
+                             CONTENT_LENGTH=length, REQUEST_METHOD="POST", CONTENT_TYPE="text/plain")
+            seen = json.loads(reply.text)
+            self.assertEqual((seen["length"], seen["crc"], reply.stderr),
+                             (there, f"{crc:08x}", b""))
+        reply = self.ask("body", "/sink.php", REQUEST_BODY_FILE="/srv/secret", CONTENT_LENGTH=200000,
+                         REQUEST_METHOD="POST", CONTENT_TYPE="text/plain")
+        self.assertEqual(json.loads(reply.text)["length"], 0)
+        self.assertEqual(reply.stderr.count(b"security.body_file_paths"), 1)
         for path in ("/srv/secret", "/srv/bodies/../secret", "/srv/bodies/link", "/etc/passwd"):
             reply = self.ask("body", "/variables.php", REQUEST_BODY_FILE=path, CONTENT_LENGTH=8, **FORM)
             seen = json.loads(reply.text)

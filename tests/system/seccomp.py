@@ -311,7 +311,7 @@ class Seccomp(GuestCase):
         for _ in range(5):
             began = time.monotonic()
             self.status("box")
-            self.assertLess(time.monotonic() - began, 2)
+            self.assertLess(time.monotonic() - began, 15)
         for thread in floods:
             thread.join()
         self.assertLess(sum(counts), 5000, "answers are bounded")

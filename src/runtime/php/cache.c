@@ -1,12 +1,13 @@
 #include "runtime/php/cache.h"
 
 #include "base/fd.h"
+#include "runtime/php/cache_lock.h"
+#include "runtime/php/object.h"
 #include "runtime/php/unshare.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <link.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -29,23 +30,11 @@ typedef struct Variables {
     size_t n;
 } Variables;
 
-static bool has_address(const struct dl_phdr_info *object, uintptr_t address)
-{
-    for (size_t i = 0; i < object->dlpi_phnum; i++) {
-        const ElfW(Phdr) *part = &object->dlpi_phdr[i];
-        uintptr_t start = object->dlpi_addr + part->p_vaddr;
-
-        if (part->p_type == PT_LOAD && address >= start && address < start + part->p_memsz)
-            return true;
-    }
-    return false;
-}
-
 static int find_variables(struct dl_phdr_info *object, size_t size, void *data)
 {
     Variables *v = data;
 
-    if (!has_address(object, v->code))
+    if (!object_has_address(object, v->code))
         return 0;
     for (size_t i = 0; i < object->dlpi_phnum; i++) {
         const ElfW(Phdr) *part = &object->dlpi_phdr[i];
@@ -144,7 +133,18 @@ int cache_make_private(const char **ret_reason)
     return 0;
 }
 
-int cache_own_lock(void)
+int cache_watch_lock(void)
+{
+    const zend_extension *extension = zend_get_extension("Zend OPcache");
+    int fd;
+
+    if (!extension || !extension->startup || !zend_ini_long(ZEND_STRL("opcache.enable"), false))
+        return 0;
+    fd = self.private ? self.lock_fd : find_lock();
+    return fd < 0 ? 0 : cache_lock_init(fd, (uintptr_t)extension->startup, !self.private);
+}
+
+static int replace_lock(void)
 {
     _cleanup_fd_ int fd = -1;
 
@@ -154,6 +154,15 @@ int cache_own_lock(void)
     if (fd < 0 || dup3(fd, self.lock_fd, O_CLOEXEC) < 0)
         return -errno;
     return 0;
+}
+
+int cache_worker_start(void)
+{
+    int r = replace_lock();
+
+    if (r == 0)
+        cache_lock_worker_start();
+    return r;
 }
 
 bool cache_is_private(void)

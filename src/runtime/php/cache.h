@@ -18,7 +18,12 @@
  * sentence in *ret_reason (static): the template must not go on. */
 int cache_make_private(const char **ret_reason);
 
-/** In each worker, before it is confined: a lock that no other worker can hold. 0 or -errno. */
-int cache_own_lock(void);
+/** In the template, after that: from here on OPcache's lock costs no system call (cache_lock.h). 0
+ * or -errno: its locks are as they always were. */
+int cache_watch_lock(void);
+
+/** In each worker, before it is confined: where the memory is private, the lock is one that no
+ * other worker can hold. 0 or -errno. */
+int cache_worker_start(void);
 
 bool cache_is_private(void);

@@ -2,8 +2,11 @@
 
 #include "base/exit_status.h"
 #include "base/fd.h"
+#include "log/log.h"
 #include "runtime/php/cache.h"
 #include "runtime/php/crash.h"
+#include "runtime/php/folder.h"
+#include "runtime/php/heap.h"
 #include "runtime/php/identity.h"
 #include "runtime/php/messages.h"
 #include "runtime/php/peek.h"
@@ -31,11 +34,12 @@ static const RuntimeSpec *spec;
 static sigjmp_buf start_failed;
 static bool starting;
 
-/* Where Debian keeps the settings of PHP-FPM: those that an administrator of a web server knows. */
-#define FPM_FOLDER "/etc/php/" FPMD_PHP_VERSION "/fpm"
-static const char fpm_folder[] = FPM_FOLDER;
-static const char fpm_ini[] = FPM_FOLDER "/php.ini";
-static const char fpm_scan_dir[] = FPM_FOLDER "/conf.d";
+/* Where Debian keeps the settings of those of its PHPs that serve: PHP-FPM's before others, since
+ * an administrator who comes from there knows them. Those of the command line come last, by PHP's
+ * own choice: there a script has no limit of memory. */
+#define FOLDER "/etc/php/" FPMD_PHP_VERSION
+static const char *const folders[] = {FOLDER "/fpm", FOLDER "/apache2", FOLDER "/cgi",
+                                      FOLDER "/embed"};
 
 static int fail(char **ret_reason, int error, const char *format, ...) _printf_(3, 4);
 
@@ -50,9 +54,27 @@ static int fail(char **ret_reason, int error, const char *format, ...)
     return error;
 }
 
+static bool is_there(const char *folder, const char *name, char *ret_path)
+{
+    return snprintf(ret_path, PATH_MAX, "%s/%s", folder, name) < PATH_MAX &&
+           access(ret_path, F_OK) == 0;
+}
+
+/* The folder with the php.ini to use; without any, PHP-FPM's if it is there, or NULL. */
+static const char *find_folder(void)
+{
+    char path[PATH_MAX];
+
+    for (size_t i = 0; i < ARRAY_SIZE(folders); i++)
+        if (is_there(folders[i], "php.ini", path))
+            return folders[i];
+    return access(folders[0], X_OK) == 0 ? folders[0] : NULL;
+}
+
 static int choose_ini(char **ret_reason)
 {
-    const char *scan_dir = spec->php_ini_scan_dir;
+    static char folder_ini[PATH_MAX], folder_scan_dir[PATH_MAX];
+    const char *folder = find_folder(), *scan_dir = spec->php_ini_scan_dir;
     const char *ini = spec->php_ini;
 
     if (ini && access(ini, R_OK) < 0)
@@ -60,14 +82,15 @@ static int choose_ini(char **ret_reason)
     if (scan_dir && *scan_dir && access(scan_dir, R_OK | X_OK) < 0)
         return fail(ret_reason, -errno, "php_ini_scan_dir = %s: %s", scan_dir, strerror(errno));
     /* One that may not be read is no reason to take another: it is the one with the settings. */
-    if (!ini && access(fpm_ini, F_OK) == 0) {
-        if (access(fpm_ini, R_OK) < 0)
-            return fail(ret_reason, -errno, "%s: %s", fpm_ini, strerror(errno));
-        ini = fpm_ini;
+    if (!ini && folder && is_there(folder, "php.ini", folder_ini)) {
+        if (access(folder_ini, R_OK) < 0)
+            return fail(ret_reason, -errno, "%s: %s", folder_ini, strerror(errno));
+        ini = folder_ini;
     }
-    if (!scan_dir && !getenv(SCAN_DIR) && access(fpm_scan_dir, R_OK | X_OK) == 0)
-        scan_dir = fpm_scan_dir;
-    identity_init(access(fpm_folder, X_OK) == 0 ? fpm_folder : NULL);
+    if (!scan_dir && !getenv(SCAN_DIR) && folder && is_there(folder, "conf.d", folder_scan_dir) &&
+        access(folder_scan_dir, R_OK | X_OK) == 0)
+        scan_dir = folder_scan_dir;
+    identity_init(folder);
     php_sapi.php_ini_path_override = (char *)(uintptr_t)ini;
     if (scan_dir && setenv(SCAN_DIR, scan_dir, true) < 0)
         return -errno;
@@ -178,8 +201,9 @@ static int engine_start(const RuntimeSpec *pool, EngineReport *ret)
     SG(options) |= SAPI_OPTION_NO_CHDIR;
     variables_init();
     settings_lock(spec);
-    identity_remove_functions();
+    identity_set_functions();
     renew_init();
+    folder_init();
     r = writers_init();
     if (r < 0)
         return r;
@@ -190,6 +214,9 @@ static int engine_start(const RuntimeSpec *pool, EngineReport *ret)
         if (r < 0)
             return fail(&ret->reason, r, "%s", why);
     }
+    r = cache_watch_lock();
+    if (r < 0)
+        log_debug("OPcache's lock stays the kernel's: %s", strerror(-r));
     ret->version = "PHP " PHP_VERSION;
     ret->n_missing = messages_count_unloaded(&unloaded);
     if (ret->n_missing > 0)
@@ -199,7 +226,7 @@ static int engine_start(const RuntimeSpec *pool, EngineReport *ret)
 
 static int engine_worker_part(const RuntimeSpec *pool)
 {
-    return cache_own_lock();
+    return cache_worker_start();
 }
 
 static int engine_worker_start(const RuntimeSpec *pool, BoardSlot *slot)
@@ -213,12 +240,18 @@ static int engine_worker_start(const RuntimeSpec *pool, BoardSlot *slot)
     r = crash_worker_start(slot);
     if (r == 0)
         r = stop_worker_start(pool, slot);
-    return r < 0 ? r : php_request_init();
+    return r < 0 ? r : folder_worker_start();
 }
 
 static int engine_run(Request *request)
 {
     return php_request_run(spec, request);
+}
+
+static void engine_rest(void)
+{
+    folder_go_home();
+    heap_release();
 }
 
 static void engine_worker_stop(void)
@@ -243,11 +276,11 @@ static const char *const paths[] = {
     PHP_EXTENSION_DIR,
     PHP_DATADIR,
     PEAR_INSTALLDIR,
-    fpm_ini,
-    fpm_scan_dir,
-    /* Debian's library has its own, where there is no PHP-FPM; others what they were built with. */
-    "/etc/php/" FPMD_PHP_VERSION "/embed",
-    "/etc/php/" FPMD_PHP_VERSION "/embed/conf.d",
+    FOLDER "/fpm/php.ini",
+    FOLDER "/fpm/conf.d",
+    FOLDER "/apache2",
+    FOLDER "/cgi",
+    FOLDER "/embed",
     PHP_CONFIG_FILE_PATH,
     PHP_CONFIG_FILE_SCAN_DIR,
     NULL,
@@ -260,6 +293,7 @@ const Engine php_engine = {
     .worker_part = engine_worker_part,
     .worker_start = engine_worker_start,
     .run = engine_run,
+    .rest = engine_rest,
     .worker_stop = engine_worker_stop,
     .tell = engine_tell,
     .trace_flag = peek_flag,

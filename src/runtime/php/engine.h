@@ -1,6 +1,6 @@
 #pragma once
 
-/* PHP as an Engine: the SAPI on libphp. */
+/* PHP as an Engine: the SAPI. */
 
 #include "runtime/engine.h"
 

@@ -1,6 +1,5 @@
 #include "runtime/php/identity.h"
 
-#include <dlfcn.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -8,19 +7,19 @@
 #include <ext/standard/info.h>
 #include <zend_constants.h>
 
-/* The label of phpinfo() whose value is fixed in the library. */
-#define INFO_PATH   "Configuration File (php.ini) Path"
-#define COLUMNS_MAX 8
+/* The label of phpinfo() whose value is fixed in PHP's code. */
+#define INFO_PATH "Configuration File (php.ini) Path"
 
 static struct {
     const char *folder;
     int (*register_extensions)(void);
-    void (*print_row)(int columns, ...); /* libphp's */
+    zif_handler phpinfo;
+    char built_for[PATH_MAX]; /* what PHP takes for the folder */
 } self;
 
-/* pcntl is built into the library, and not into PHP-FPM: a script that forks or takes the signals
- * of a worker takes the worker apart. It goes before it is started, so there are only functions to
- * undo, and the numbers of modules to close up: the next one gets their count. */
+/* pcntl is built into PHP's programs, and not into PHP-FPM: a script that forks or takes the
+ * signals of a worker takes the worker apart. It goes before it is started, so there are only
+ * functions to undo, and the numbers of modules to close up: the next one gets their count. */
 static void remove_module(zend_module_entry *module)
 {
     int number = module->module_number;
@@ -55,9 +54,14 @@ void identity_init(const char *folder)
     php_register_internal_extensions_func = register_extensions;
 }
 
+static zend_constant *find_constant(const char *name)
+{
+    return zend_hash_str_find_ptr(EG(zend_constants), name, strlen(name));
+}
+
 static void set_constant(const char *name, const char *value)
 {
-    zend_constant *constant = zend_hash_str_find_ptr(EG(zend_constants), name, strlen(name));
+    zend_constant *constant = find_constant(name);
 
     if (constant)
         ZVAL_STR(&constant->value,
@@ -66,36 +70,93 @@ static void set_constant(const char *name, const char *value)
 
 void identity_set_constants(void)
 {
+    zend_constant *path = find_constant("PHP_CONFIG_FILE_PATH");
     char scan_dir[PATH_MAX];
 
     if (!self.folder)
         return;
+    if (path)
+        snprintf(self.built_for, sizeof(self.built_for), "%s", Z_STRVAL(path->value));
     snprintf(scan_dir, sizeof(scan_dir), "%s/conf.d", self.folder);
     set_constant("PHP_CONFIG_FILE_PATH", self.folder);
     set_constant("PHP_CONFIG_FILE_SCAN_DIR", scan_dir);
 }
 
-/* chroot() is there for command lines only. */
-void identity_remove_functions(void)
+/* ---- phpinfo() ---- */
+
+/* The part of a page that names the folder PHP was built for, or NULL. */
+static char *find_path(const char *page)
 {
-    zend_disable_functions("chroot");
+    const char *label = strstr(page, INFO_PATH), *end = label ? strchr(label, '\n') : NULL;
+    char *path = label && *self.built_for ? strstr(label, self.built_for) : NULL;
+
+    return path && (!end || path < end) ? path : NULL;
 }
 
-/* Stands in front of the library's function of that name: all rows of phpinfo() come by. */
-__attribute__((visibility("default"))) void php_info_print_table_row(int columns, ...)
+/* Output that was caught goes on its way, with the right folder. */
+static void print_page(const char *page, size_t n)
 {
-    const char *cells[COLUMNS_MAX] = {0};
-    va_list args;
+    const char *path = find_path(page), *rest;
 
-    if (!self.print_row)
-        *(void **)&self.print_row = dlsym(RTLD_NEXT, "php_info_print_table_row");
-    columns = MIN(columns, COLUMNS_MAX);
-    va_start(args, columns);
-    for (int i = 0; i < columns; i++)
-        cells[i] = va_arg(args, const char *);
-    va_end(args);
-    if (columns == 2 && self.folder && strcmp(cells[0], INFO_PATH) == 0)
-        cells[1] = self.folder;
-    self.print_row(columns, cells[0], cells[1], cells[2], cells[3], cells[4], cells[5], cells[6],
-                   cells[7]);
+    if (!path || !self.folder) {
+        PHPWRITE(page, n);
+        return;
+    }
+    rest = path + strlen(self.built_for);
+    PHPWRITE(page, (size_t)(path - page));
+    PHPWRITE(self.folder, strlen(self.folder));
+    PHPWRITE(rest, n - (size_t)(rest - page));
+}
+
+static bool catch_output(void)
+{
+    return php_output_start_default() == SUCCESS;
+}
+
+static void release_output(void)
+{
+    zval page;
+
+    if (php_output_get_contents(&page) == FAILURE)
+        return;
+    php_output_discard();
+    print_page(Z_STRVAL(page), Z_STRLEN(page));
+    zval_ptr_dtor(&page);
+}
+
+static ZEND_FUNCTION(corrected_phpinfo)
+{
+    bool caught = catch_output();
+
+    self.phpinfo(INTERNAL_FUNCTION_PARAM_PASSTHRU);
+    if (caught)
+        release_output();
+}
+
+void identity_print_info(void)
+{
+    bool caught = catch_output();
+
+    php_print_info(PHP_INFO_ALL);
+    if (caught)
+        release_output();
+}
+
+/* ---- functions ---- */
+
+static void correct_phpinfo(void)
+{
+    zend_function *function = zend_hash_str_find_ptr(CG(function_table), ZEND_STRL("phpinfo"));
+
+    if (!function) /* disable_functions */
+        return;
+    self.phpinfo = function->internal_function.handler;
+    function->internal_function.handler = zif_corrected_phpinfo;
+}
+
+/* chroot() is there for command lines only. */
+void identity_set_functions(void)
+{
+    zend_disable_functions("chroot");
+    correct_phpinfo();
 }

@@ -1,18 +1,21 @@
 #pragma once
 
 /*
- * What PHP says about itself. The library is built for the embed SAPI: where that one differs from
- * PHP-FPM in what scripts and phpinfo() see, PHP-FPM's way is made true here.
+ * What PHP says about itself. It is built for command lines or for the embed SAPI: where that
+ * differs from PHP-FPM in what scripts and phpinfo() see, PHP-FPM's way is made true here.
  */
 
 #include "base/macro.h"
 
-/** Before PHP starts. folder: where php.ini is looked for (/etc/php/8.2/fpm), or NULL: as the
- * library has it. Borrowed. */
+/** Before PHP starts. folder: where php.ini is looked for (/etc/php/8.2/fpm), or NULL: as PHP has
+ * it. Borrowed. */
 void identity_init(const char *folder);
 
 /** When the SAPI's module starts: constants, before a script may be preloaded. */
 void identity_set_constants(void);
 
 /** After PHP has started. */
-void identity_remove_functions(void);
+void identity_set_functions(void);
+
+/** phpinfo() of everything as output of the request that runs. */
+void identity_print_info(void);

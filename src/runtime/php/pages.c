@@ -173,7 +173,7 @@ static int make_status(const PhpRequest *r, const StatusQuestion *q, StatusAnswe
     return status_answer_make(q, pool, (const StatusWorker *)(pool + 1), history, localtime_r, ret);
 }
 
-static void answer_status(const PhpRequest *r)
+static void answer_status(PhpRequest *r)
 {
     const StatusQuestion question = {
         .query = SG(request_info).query_string,
@@ -191,6 +191,10 @@ static void answer_status(const PhpRequest *r)
     error = make_status(r, &question, &answer);
     if (error < 0) {
         log_error("The status page of the pool cannot be shown: %s", strerror(-error));
+        /* What the manager sends is a descriptor, and a script has left none free, or has closed
+         * ours: another worker shall be asked next. */
+        if (error == -EBADF || error == -EBADMSG || error == -ENOTSOCK)
+            r->retire = true;
         send_text(500, "text/plain", "Internal error. Please review log file for errors.");
         return;
     }
@@ -213,7 +217,7 @@ static bool is_path(const PhpRequest *r, const char *path)
     return path && r->script.uri && strcmp(r->script.uri, path) == 0;
 }
 
-bool pages_answer(const PhpRequest *r)
+bool pages_answer(PhpRequest *r)
 {
     if (is_path(r, r->spec->ping_path))
         answer_ping(r);

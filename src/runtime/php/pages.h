@@ -9,7 +9,7 @@
 
 /** Answers a request for one of the two pages, after PHP's start-up of the request. False: it wants
  * a script. */
-bool pages_answer(const PhpRequest *r);
+bool pages_answer(PhpRequest *r);
 
 /** The value of fpm_get_status(): an array, or false when there is no manager to ask. */
 void pages_get_status(const PhpRequest *r, zval *ret);

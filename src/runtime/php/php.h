@@ -60,9 +60,6 @@ void variables_register(zval *array);
 /** The value of a parameter as the script sees it, or NULL. */
 const char *variables_get(const PhpRequest *r, const char *name);
 
-/** In a worker: remembers the folder between scripts. 0 or -errno. */
-int php_request_init(void);
-
 /** Runs one request; see Engine.run. */
 int php_request_run(const RuntimeSpec *spec, Request *request);
 

@@ -1,4 +1,5 @@
 #include "runtime/mark.h"
+#include "runtime/php/folder.h"
 #include "runtime/php/messages.h"
 #include "runtime/php/pages.h"
 #include "runtime/php/php.h"
@@ -21,11 +22,15 @@
 
 static const RuntimeSpec *spec;
 
-/* Through PHP's realpath cache: no system call for a script that ran before. */
+/* Through PHP's realpath cache: no system call for a script that ran before. tsrm_realpath() begins
+ * with the same look for an absolute path, after it has copied it. */
 static bool path_exists(const char *path)
 {
     char real[MAXPATHLEN];
 
+    folder_settle(path);
+    if (path[0] == '/' && realpath_cache_lookup(path, strlen(path), time(NULL)))
+        return true;
     return tsrm_realpath(path, real);
 }
 
@@ -33,6 +38,7 @@ static bool path_is_file(const char *path)
 {
     struct stat st;
 
+    folder_settle(path);
     return stat(path, &st) == 0 && S_ISREG(st.st_mode);
 }
 
@@ -92,36 +98,6 @@ static void answer(int code, const char *text)
     zend_end_try();
 }
 
-/* Where the worker is between scripts: shutdown functions run there too, as under PHP-FPM. */
-static int home_folder = -1;
-
-int php_request_init(void)
-{
-    home_folder = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
-    return home_folder < 0 ? -errno : 0;
-}
-
-static void leave_folder(void)
-{
-    if (fchdir(home_folder) < 0)
-        messages_note(LOG_WARNING, "Cannot leave the script's directory: %s", strerror(errno));
-}
-
-/* One chdir there and one fchdir back instead of php_execute_script()'s getcwd and two chdir. */
-static void enter_folder(const char *script)
-{
-    const char *slash = strrchr(script, '/');
-    char folder[PATH_MAX];
-
-    if (!slash || (size_t)(slash - script) >= sizeof(folder))
-        return;
-    memcpy(folder, script, (size_t)(slash - script));
-    folder[slash - script] = 0;
-    if (chdir(slash == script ? "/" : folder) < 0)
-        messages_note(LOG_DEBUG, "Cannot change to the script's directory %s, ignoring: %s", folder,
-                      strerror(errno));
-}
-
 /* A fatal error that left the headers unsent is announced as the administrator says. */
 static void set_error_header(void)
 {
@@ -153,10 +129,10 @@ static void run_script(const PhpRequest *r)
             answer(404, "No input file specified.\n");
         return;
     }
-    enter_folder(file.filename ? ZSTR_VAL(file.filename) : r->script.path);
+    folder_enter(file.filename ? ZSTR_VAL(file.filename) : r->script.path);
     EG(exit_status) = 0;
     php_execute_script(&file);
-    leave_folder();
+    folder_leave();
     zend_destroy_file_handle(&file);
     set_error_header();
 }
@@ -216,6 +192,7 @@ int php_request_run(const RuntimeSpec *pool, Request *request)
     describe_request(&r);
     pages_measure(&r);
     settings_apply_request();
+    folder_settle(r.script.path);
     if (php_request_startup() == FAILURE) {
         forget_request(&r);
         return -EIO;

@@ -1,7 +1,8 @@
-#include "runtime/php/body.h"
+#include "runtime/php/folder.h"
 #include "runtime/php/identity.h"
 #include "runtime/php/messages.h"
 #include "runtime/php/php.h"
+#include "runtime/php/post.h"
 #include "runtime/php/response.h"
 #include "runtime/php/settings.h"
 #include "runtime/php/stop.h"
@@ -108,22 +109,6 @@ static int send_headers(sapi_headers_struct *headers)
 
 /* ---- input ---- */
 
-static void open_body_file(PhpRequest *r, const char *path)
-{
-    int fd = body_open(path, r->spec->body_file_paths, r->spec->n_body_file_paths);
-
-    if (fd >= 0)
-        r->body_fd = fd;
-    else if (fd == -EPERM)
-        php_error(E_WARNING,
-                  "REQUEST_BODY_FILE: '%s' is not below a directory of security.body_file_paths, "
-                  "or a link leads there",
-                  path);
-    else
-        php_error(E_WARNING, "REQUEST_BODY_FILE: open('%s') failed: %s (%d)", path, strerror(-fd),
-                  -fd);
-}
-
 /* The client has gone, aborted, or stalled for too long in the middle of its body. A script that
  * reads it itself ends as at a failed write; before a script runs php_request_run() sees to it. */
 static void end_without_body(const PhpRequest *r)
@@ -136,8 +121,8 @@ static void end_without_body(const PhpRequest *r)
 static size_t read_body(char *buffer, size_t n)
 {
     PhpRequest *r = php_request();
-    const char *path;
     size_t done = 0;
+    bool in_file;
 
     if (!r || r->input_over)
         return 0;
@@ -146,15 +131,13 @@ static size_t read_body(char *buffer, size_t n)
 
         n = left > 0 ? MIN(n, (size_t)left) : 0;
     }
-    path = n > 0 ? request_param(r->request, "REQUEST_BODY_FILE") : NULL;
-    if (path && *path && r->body_fd == -1)
-        open_body_file(r, path);
+    in_file = n > 0 && post_is_in_file(r);
     while (done < n) {
-        ssize_t got = path && *path
-                          ? (r->body_fd < 0 ? 0 : read(r->body_fd, buffer + done, n - done))
-                          : request_read(r->request, buffer + done, n - done);
+        ssize_t got = !in_file         ? request_read(r->request, buffer + done, n - done)
+                      : r->body_fd < 0 ? 0
+                                       : read(r->body_fd, buffer + done, n - done);
 
-        if (got < 0 && path && errno == EINTR)
+        if (got < 0 && in_file && errno == EINTR)
             continue;
         if (got <= 0) {
             r->input_over = true;
@@ -225,9 +208,20 @@ zend_module_entry php_sapi_module = {
     STANDARD_MODULE_PROPERTIES,
 };
 
+static int activate(void)
+{
+    int r = settings_activate();
+
+    folder_settle(NULL);
+    return r;
+}
+
 static int start_module(sapi_module_struct *module)
 {
-    return php_module_startup(module, &php_sapi_module);
+    int r = php_module_startup(module, &php_sapi_module);
+
+    post_init();
+    return r;
 }
 
 /* PHP calls it after its core is there and before it loads extensions: they may fail, and OPcache's
@@ -247,7 +241,7 @@ sapi_module_struct php_sapi = {
     .startup = start_module,
     .ini_defaults = watch_start,
     .shutdown = php_module_shutdown_wrapper,
-    .activate = settings_activate,
+    .activate = activate,
     .ub_write = write_output,
     .flush = flush_output,
     .getenv = get_variable,

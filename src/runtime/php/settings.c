@@ -273,14 +273,16 @@ static void read_user_ini(char *path, size_t n_path, const char *root, size_t n_
     }
 }
 
-static void activate_user_ini(char *path, size_t n_path)
+/* path: of the script, its folder is the first n_path bytes. */
+static void activate_user_ini(const char *path, size_t n_path)
 {
-    const char *root = variables_get(php_request(), "DOCUMENT_ROOT");
-    size_t n_root = root ? strlen(root) : 0;
+    const char *root = php_request()->script.values[SCRIPT_DOCUMENT_ROOT];
+    size_t n_root;
     FolderSettings *folder;
 
     if (!root)
         return;
+    n_root = strlen(root);
     if (n_root > 0 && root[n_root - 1] == '/')
         n_root--;
     if (!folders) {
@@ -294,11 +296,15 @@ static void activate_user_ini(char *path, size_t n_path)
         folder = zend_hash_str_update_mem(folders, path, n_path, &fresh, sizeof(fresh));
     }
     if (sapi_get_request_time() > folder->expires) {
+        char *copy = estrndup(path, n_path);
+
         zend_hash_clean(folder->values);
-        read_user_ini(path, n_path, root, n_root, folder->values);
+        read_user_ini(copy, n_path, root, n_root, folder->values);
+        efree(copy);
         folder->expires = sapi_get_request_time() + (double)PG(user_ini_cache_ttl);
     }
-    php_ini_activate_config(folder->values, PHP_INI_PERDIR, PHP_INI_STAGE_HTACCESS);
+    if (zend_hash_num_elements(folder->values) > 0)
+        php_ini_activate_config(folder->values, PHP_INI_PERDIR, PHP_INI_STAGE_HTACCESS);
 }
 
 static void activate_host(void)
@@ -318,24 +324,24 @@ int settings_activate(void)
 {
     bool user_ini = PG(user_ini_filename) && *PG(user_ini_filename);
     const char *script = SG(request_info).path_translated, *slash;
-    char *path;
     size_t n;
 
     if (!script || !php_request())
         return SUCCESS;
     if (php_ini_has_per_host_config())
         activate_host();
-    if (!php_ini_has_per_dir_config() && !user_ini)
-        return SUCCESS;
     slash = strrchr(script, '/');
     if (!slash)
         return SUCCESS;
     n = (size_t)(slash - script) + 1;
-    path = estrndup(script, n);
-    php_ini_activate_per_dir_config(path, n);
+    if (php_ini_has_per_dir_config()) {
+        char *path = estrndup(script, n);
+
+        php_ini_activate_per_dir_config(path, n);
+        efree(path);
+    }
     if (user_ini)
-        activate_user_ini(path, n);
-    efree(path);
+        activate_user_ini(script, n);
     return SUCCESS;
 }
 

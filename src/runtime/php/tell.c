@@ -1,11 +1,11 @@
 #include "runtime/php/tell.h"
 
 #include "base/exit_status.h"
+#include "runtime/php/identity.h"
 #include "runtime/php/php.h"
 
 #include <stdio.h>
 
-#include <ext/standard/info.h>
 #include <php_main.h>
 #include <php_variables.h>
 #include <zend_extensions.h>
@@ -48,7 +48,7 @@ static int tell_settings(void)
         return EXIT_STATUS_RUNTIME;
     SG(headers_sent) = 1;
     SG(request_info).no_headers = 1;
-    php_print_info(0xffffffff);
+    identity_print_info();
     php_output_end_all();
     php_request_shutdown(NULL);
     return EXIT_STATUS_OK;

@@ -1,6 +1,6 @@
 """docs/hostile-worker.md, made from the table that the suite holds."""
 
-from hostile.table import ATTEMPTS
+from hostile.table import ATTEMPTS, SINCE
 
 HEAD = """# What a worker that is taken over can do
 
@@ -22,6 +22,33 @@ table (`tests/system/hostile.py --write` makes it).
 """
 
 
+OLDER = """
+## On older kernels
+
+The tables are of Linux 6.16 and later. Older ones lack some of Landlock and of what sockets can refuse, and on **Debian 12's own kernel,
+Linux 6.1**, these attempts go through in fpmd too, which the same test holds there (`tests/run vm hostile`):
+
+| attempt | where | closed from |
+| --- | --- | --- |
+"""
+OLDER_END = """
+So a worker that is taken over can end every process of its own user that it sees: its siblings, the porter and what else runs as
+that user. It cannot end template or manager, which the filter names, nor read or change anything in the others, and the pool
+serves again at once. The manager closes descriptors that it is sent. A pool with `sandbox.tcp_connect` does not start there unless it has `sandbox.landlock = if-available`, which leaves
+ports as open as without the directive: `IPAddressDeny=` in a drop-in is the substitute. `PrivateNetwork=yes` closes abstract sockets
+(and all of the network). `fpmctl sandbox POOL` and a record at each start say what the kernel lacks. Linux 6.12 for Debian 12 is in
+bookworm-backports.
+"""
+
+
+def older():
+    lines = []
+    for a in ATTEMPTS:
+        if a.name in SINCE:
+            lines.append(f"| {a.what} | {a.group[0].lower()}{a.group[1:]} | Linux {SINCE[a.name][0]}.{SINCE[a.name][1]} |\n")
+    return OLDER + "".join(lines) + OLDER_END
+
+
 def came_of(attempt):
     if not attempt.errors:
         return "contained"
@@ -41,4 +68,5 @@ def page():
         f"{sum(not a.errors for a in ATTEMPTS)} are contained in the generation. Of the "
         f"{sum(a.beside for a in ATTEMPTS)} that php-fpm knows, {count['succeeds']} succeed there where they fail "
         f"in fpmd, and {count['breaks']} break a pool.\n")
+    parts.append(older())
     return "".join(parts)

@@ -271,8 +271,9 @@ function mappings(string $pattern): array
 /** Where the own slot of the scoreboard is mapped: [address, size]. */
 function slot(): array
 {
-    foreach (mappings('/ rw-s .*(memfd:|zero)/') as [$begin, $end]) // php-fpm's is anonymous, for the whole pool
-        if ($end - $begin <= 65536)
-            return [$begin, $end - $begin];
+    foreach (['memfd:fpmd-slot', 'zero'] as $name) // php-fpm's is anonymous, for the whole pool
+        foreach (mappings("/ rw-s .*$name/") as [$begin, $end])
+            if ($end - $begin <= 65536)
+                return [$begin, $end - $begin];
     return [0, 0];
 }

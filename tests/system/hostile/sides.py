@@ -8,6 +8,7 @@ import threading
 import time
 
 import fastcgi
+from guest import PATIENCE
 from suite import executable, inner_pid, message_id, proc, proc_status, wait_until
 
 SANE = 1 << 64  # figures are 64-bit numbers without sign
@@ -71,7 +72,7 @@ class Side:
 
     def alive(self, pool, seconds=4):
         """Whether the pool serves."""
-        end = time.monotonic() + seconds
+        end = time.monotonic() + seconds * PATIENCE
         while time.monotonic() < end:
             with contextlib.suppress(OSError, TimeoutError):
                 if self.ask(pool, "/alive.php", timeout=1).text == "alive":

@@ -46,9 +46,9 @@ def footprint(guest, unit):
 
 
 def memory_kb(guest, unit):
-    """VmRSS of the manager."""
+    """The manager's own memory: pages of its program come and go, see src/base/trim.h."""
     manager = next(p for p in guest.processes(unit) if executable(p) == "fpmd")
-    return int(proc_status(manager)["VmRSS"].split()[0])
+    return int(proc_status(manager)["RssAnon"].split()[0])
 
 
 def grown(before, after):

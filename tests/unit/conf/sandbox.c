@@ -243,6 +243,58 @@ START_TEST(what_needs_a_filter)
 }
 END_TEST
 
+START_TEST(what_does_not_do_what_it_seems_to)
+{
+    static const struct {
+        const char *lines, *text;
+    } cases[] = {
+        {"sandbox.read =", "t.conf:4: sandbox.read: is empty, which restricts nothing; expected "
+                           "paths, / for all, none, or no such line"},
+        {"sandbox.write = \"\"", "t.conf:4: sandbox.write: is empty, which restricts nothing; "
+                                 "expected paths, / for all, none, or no such line"},
+        {"sandbox.exec_paths = ${NO_SUCH_VARIABLE}",
+         "t.conf:4: sandbox.exec_paths: is empty, which restricts nothing; expected paths, / for "
+         "all, none, or no such line"},
+        {"sandbox.tcp_connect =", "t.conf:4: sandbox.tcp_connect: is empty, which restricts "
+                                  "nothing; expected ports, none, or no such line"},
+        {"sandbox.exec = no\nsandbox.syscalls = -@aio +@exec",
+         "t.conf:5: sandbox.syscalls: '+@exec' does not let programs start with sandbox.exec = no, "
+         "expected yes there, or not this word"},
+        {"sandbox.exec = no\nsandbox.syscalls = +vfork",
+         "t.conf:5: sandbox.syscalls: '+vfork' does not let programs start with sandbox.exec = no, "
+         "expected yes there, or not this word"},
+    };
+    _cleanup_loaded_ Loaded fine =
+        parse_lines("sandbox.exec = no\nsandbox.syscalls = -@fork +mincore\nsandbox.read = /");
+
+    ck_assert_uint_eq(fine.issues.n, 0);
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        _cleanup_loaded_ Loaded l = parse_lines(cases[i].lines);
+
+        ck_assert_msg(l.r == 0 && l.issues.n == 1, "%s", cases[i].lines);
+        ck_assert_msg(has_issue(&l.issues, cases[i].text), "%s", cases[i].lines);
+    }
+}
+END_TEST
+
+START_TEST(texts_of_others_get_their_place)
+{
+    _cleanup_loaded_ Loaded l = parse_lines("sandbox.read = /srv");
+    char text[64];
+
+    pool_config_place(l.c, "sandbox.read: /srv: gone", text, sizeof(text));
+    ck_assert_str_eq(text, "t.conf:4: sandbox.read: /srv: gone");
+    pool_config_place(l.c, "sandbox.read needs more", text, sizeof(text));
+    ck_assert_str_eq(text, "t.conf:4: sandbox.read needs more");
+    pool_config_place(l.c, "sandbox.write: not given", text, sizeof(text));
+    ck_assert_str_eq(text, "sandbox.write: not given");
+    pool_config_place(l.c, "PHP cannot start", text, sizeof(text));
+    ck_assert_str_eq(text, "PHP cannot start");
+    pool_config_place(l.c, "sandbox.read: /srv: gone", text, 12);
+    ck_assert_str_eq(text, "t.conf:4: s");
+}
+END_TEST
+
 static Suite *sandbox_suite(void)
 {
     Suite *s = suite_create("conf/sandbox");
@@ -254,6 +306,8 @@ static Suite *sandbox_suite(void)
     tcase_add_test(tc, refused);
     tcase_add_test(tc, edges);
     tcase_add_test(tc, what_needs_a_filter);
+    tcase_add_test(tc, what_does_not_do_what_it_seems_to);
+    tcase_add_test(tc, texts_of_others_get_their_place);
     suite_add_tcase(s, tc);
     return s;
 }

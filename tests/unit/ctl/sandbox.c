@@ -87,6 +87,7 @@ static void set_shipped(void)
     set(PROPERTY_PROTECT_HOME, "yes");
     set(PROPERTY_PRIVATE_TMP, "1");
     set(PROPERTY_PRIVATE_DEVICES, "1");
+    set(PROPERTY_PRIVATE_IPC, "1");
     set(PROPERTY_PROTECT_PROC, "invisible");
     set(PROPERTY_NO_NEW_PRIVILEGES, "1");
     set(PROPERTY_NAMESPACES, "0");
@@ -167,6 +168,7 @@ START_TEST(each_opening_is_told)
         {"", PROPERTY_PROTECT_HOME, "read-only", "homes"},
         {"", PROPERTY_PRIVATE_TMP, "0", "tmp"},
         {"", PROPERTY_PRIVATE_DEVICES, "0", "devices"},
+        {"", PROPERTY_PRIVATE_IPC, "0", "ipc"},
         {"", PROPERTY_PROTECT_PROC, "default", "processes"},
         {"", PROPERTY_NO_NEW_PRIVILEGES, "0", "no-new-privs"},
         {"", PROPERTY_TEMPORARY_FILE_SYSTEM, "", "sockets"},
@@ -298,7 +300,8 @@ START_TEST(the_unit)
     ck_assert_str_eq(fact(TOPIC_FILES, "writable"),
                      "/var, /srv, /tmp, /var/tmp, /home/a/y: there permissions decide");
     ck_assert_str_eq(fact(TOPIC_FILES, "shown"), "/run/fpmd/www.sock");
-    assert_has(fact(TOPIC_FILES, "empty"), "/run/fpmd, /run/php: look empty");
+    assert_has(fact(TOPIC_FILES, "empty"), "/run/fpmd, /run/php: what others have there");
+    assert_has(fact(TOPIC_PROCESSES, "shared memory"), "the pool's own");
     ck_assert_str_eq(fact(TOPIC_LIMITS, "memory of the pool"), "no limit");
     ck_assert_str_eq(fact(TOPIC_LIMITS, "tasks of the pool"), "4,915");
     ck_assert_str_eq(fact(TOPIC_CALLS, "the unit"), "refuses 3 besides, to the manager too");
@@ -358,6 +361,42 @@ START_TEST(what_runs_is_as_the_file_says)
     ck_assert_str_eq(fact(TOPIC_RUNNING, "moot"), "nothing: all steps were done");
     for (size_t i = 0; i < report.n_facts; i++)
         ck_assert_int_ne(report.facts[i].topic, TOPIC_DIFFERENCES);
+}
+END_TEST
+
+START_TEST(what_never_served_is_confined_by_nothing)
+{
+    StatusPool s = running("no-new-privs capabilities seccomp user");
+
+    look("");
+    strcpy(s.state, "waiting");
+    strcpy(s.status_text, "Cannot start: no such user");
+    s.generation = 0;
+    view.status = &s;
+    make();
+    ck_assert_str_eq(fact(TOPIC_RUNNING, "state"),
+                     "waiting, no generation serves, manager 17: Cannot start: no such user");
+    ck_assert_str_eq(fact(TOPIC_RUNNING, "confinement"), "");
+    ck_assert_str_eq(fact(TOPIC_RUNNING, "moot"), "");
+}
+END_TEST
+
+START_TEST(machines_without_controllers)
+{
+    look("pm.worker_memory_max = 256M\npm.worker_tasks_max = 20\n");
+    make();
+    ck_assert_str_eq(fact(TOPIC_KERNEL, "cgroups"), "");
+    ck_assert_ptr_null(strstr(fact(TOPIC_LIMITS, "memory"), "does not start"));
+    view.cgroups_known = view.limits_tasks = true;
+    make();
+    ck_assert_str_eq(fact(TOPIC_KERNEL, "cgroups"),
+                     "no controller memory, so pm.worker_memory_max cannot be done");
+    assert_has(fact(TOPIC_LIMITS, "memory"), "so the pool does not start");
+    ck_assert_str_eq(fact(TOPIC_LIMITS, "tasks"), "20 processes and threads");
+    view.limits_memory = true;
+    make();
+    assert_has(fact(TOPIC_KERNEL, "cgroups"), "nothing is missing");
+    ck_assert_ptr_null(strstr(fact(TOPIC_LIMITS, "memory"), "does not start"));
 }
 END_TEST
 
@@ -540,6 +579,8 @@ static Suite *sandbox_suite(void)
     tcase_add_test(views, without_a_unit);
     tcase_add_test(views, what_runs_is_as_the_file_says);
     tcase_add_test(views, what_runs_differs);
+    tcase_add_test(views, what_never_served_is_confined_by_nothing);
+    tcase_add_test(views, machines_without_controllers);
     tcase_add_test(views, what_is_moot_is_no_difference);
     tcase_add_test(views, a_half_confined_process_is_told_first);
     tcase_add_test(views, neighbours);

@@ -1,8 +1,10 @@
 #include "base/buffer.h"
 #include "fcgi/params.h"
+#include "fcgi/wire.h"
 #include "../run.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #define TEXT(s) s, sizeof(s) - 1
@@ -82,6 +84,92 @@ START_TEST(pairs_byte_by_byte_into_a_used_arena)
     describe(&p, &b);
     ck_assert_uint_eq(b.size, cases[_i].n_pairs + 1);
     ck_assert_mem_eq(b.data, cases[_i].pairs, cases[_i].n_pairs);
+}
+END_TEST
+
+/* The first bytes where they are, in a block of their own, and then elsewhere; the rest behind
+ * them.
+ */
+START_TEST(pairs_in_place_at_every_split)
+{
+    for (size_t at = 0; at <= cases[_i].n; at++) {
+        _cleanup_(fcgi_params_done) FcgiParams p = {0};
+        _cleanup_buffer_ Buffer b = {0}, kept = {0};
+        uint8_t *bytes = malloc(at + 1);
+
+        memcpy(bytes, cases[_i].bytes, at);
+        bytes = realloc(bytes, at ? at : 1);
+        ck_assert_int_eq(fcgi_params_place(&p, bytes, at), 0);
+        if (at == cases[_i].n) {
+            describe(&p, &b);
+            ck_assert_uint_eq(b.size, cases[_i].n_pairs + 1);
+            ck_assert_mem_eq(b.data, cases[_i].pairs, cases[_i].n_pairs);
+        }
+        ck_assert_int_eq(fcgi_params_keep(&p), 0);
+        ck_assert_uint_eq(p.n_outside, 0);
+        free(bytes);
+        ck_assert_int_eq(
+            fcgi_params_push(&p, (const uint8_t *)cases[_i].bytes + at, cases[_i].n - at), 0);
+        describe(&p, &kept);
+        ck_assert_uint_eq(kept.size, cases[_i].n_pairs + 1);
+        ck_assert_mem_eq(kept.data, cases[_i].pairs, cases[_i].n_pairs);
+    }
+}
+END_TEST
+
+START_TEST(pairs_in_place_are_not_copied)
+{
+    _cleanup_(fcgi_params_done) FcgiParams p = {0};
+    uint8_t bytes[] = "\1\1ab\2\3xyuvw";
+
+    ck_assert_int_eq(fcgi_params_place(&p, bytes, sizeof(bytes) - 1), 0);
+    ck_assert_uint_eq(p.n_outside, 1);
+    ck_assert_uint_eq(p.arena_size, 7); /* the last one */
+    ck_assert_ptr_eq(fcgi_params_get(&p, "a", NULL), bytes + 3);
+    ck_assert_str_eq(fcgi_params_get(&p, "a", NULL), "b");
+    ck_assert_str_eq(fcgi_params_get(&p, "xy", NULL), "uvw");
+    ck_assert_int_eq(fcgi_params_add(&p, "ID", 2, "0123", 4), 0);
+    ck_assert_str_eq(fcgi_params_get(&p, "ID", NULL), "0123");
+    ck_assert_uint_eq(p.arena_size, 7);
+}
+END_TEST
+
+/* Of texts in place too, the added pair included. */
+START_TEST(limits_hold_in_place)
+{
+    _cleanup_(fcgi_params_done) FcgiParams p = {.max_bytes = 8, .max_pairs = 2};
+    uint8_t two[] = "\1\1ab\1\1cd", three[] = "\0\0\0\0\0\0", large[] = "\1\6abcdefg";
+
+    ck_assert_int_eq(fcgi_params_place(&p, two, sizeof(two) - 1), 0);
+    ck_assert_int_eq(fcgi_params_add(&p, "", 0, "", 0), -E2BIG);
+    fcgi_params_clear(&p);
+    ck_assert_int_eq(fcgi_params_place(&p, three, sizeof(three) - 1), -E2BIG);
+    fcgi_params_clear(&p);
+    ck_assert_int_eq(fcgi_params_place(&p, large, sizeof(large) - 1), -E2BIG);
+}
+END_TEST
+
+/* Names of every look, so that many share a chain. */
+START_TEST(each_of_many_names_is_found)
+{
+    _cleanup_(fcgi_params_done) FcgiParams p = {0};
+    char name[16];
+
+    for (unsigned i = 0; i < 1000; i++) {
+        uint8_t bytes[32];
+        int n = snprintf(name, sizeof(name), "NAME_%u", i);
+        uint8_t *end = fcgi_put_pair(bytes, name, (size_t)n, &i, sizeof(i));
+
+        ck_assert_int_eq(fcgi_params_push(&p, bytes, (size_t)(end - bytes)), 0);
+    }
+    for (unsigned i = 0; i < 1000; i++) {
+        size_t size = 0;
+
+        snprintf(name, sizeof(name), "NAME_%u", i);
+        ck_assert_mem_eq(fcgi_params_get(&p, name, &size), &i, sizeof(i));
+        ck_assert_uint_eq(size, sizeof(i));
+    }
+    ck_assert_ptr_null(fcgi_params_get(&p, "NAME_1000", NULL));
 }
 END_TEST
 
@@ -182,6 +270,10 @@ static Suite *params_suite(void)
 
     tcase_add_loop_test(t, pairs_at_every_split, 0, ARRAY_SIZE(cases));
     tcase_add_loop_test(t, pairs_byte_by_byte_into_a_used_arena, 0, ARRAY_SIZE(cases));
+    tcase_add_loop_test(t, pairs_in_place_at_every_split, 0, ARRAY_SIZE(cases));
+    tcase_add_test(t, pairs_in_place_are_not_copied);
+    tcase_add_test(t, limits_hold_in_place);
+    tcase_add_test(t, each_of_many_names_is_found);
     tcase_add_test(t, the_last_of_a_name_counts);
     tcase_add_loop_test(t, hostile_lengths_are_refused_at_once, 0, ARRAY_SIZE(hostile));
     tcase_add_test(t, limits_of_a_pool);

@@ -324,6 +324,78 @@ START_TEST(bulk_both_ways)
 }
 END_TEST
 
+static void expect_params(const Request *r)
+{
+    for (size_t i = 0; hello_params[i]; i += 2)
+        ck_assert_str_eq(request_param(r, hello_params[i]), hello_params[i + 1]);
+}
+
+/* They are where the bytes of the head were read to. */
+START_TEST(parameters_stay_while_the_body_is_read)
+{
+    static uint8_t body[70000], got[sizeof(body)];
+    Buffer b = {0};
+    Request *r;
+    Pair p;
+
+    pair_open(&p, SOCK_STREAM);
+    memset(body, 'b', sizeof(body));
+    head(&b, 1, FCGI_RESPONDER, FCGI_KEEP_CONN);
+    peer_send_buffer(&p, &b);
+    ck_assert_int_eq(connection_receive(p.c, 1), CONNECTION_REQUEST);
+    r = connection_request(p.c, 1);
+    expect_params(r);
+    fcgi_client_stream(&b, FCGI_STDIN, 1, body, sizeof(body));
+    fcgi_client_stream_end(&b, FCGI_STDIN, 1);
+    request(&b, 2, FCGI_KEEP_CONN, NULL); /* and the next one, sent ahead */
+    peer_send_buffer(&p, &b);
+    ck_assert_int_eq(request_read(r, got, sizeof(got)), sizeof(got));
+    ck_assert_mem_eq(got, body, sizeof(body));
+    expect_params(r);
+    ck_assert_int_eq(connection_end(p.c, 0, true, 2), CONNECTION_REQUEST);
+    r = connection_request(p.c, 2);
+    expect_params(r);
+    ck_assert_int_eq(connection_end(p.c, 0, true, 3), CONNECTION_WAIT);
+    pair_close(&p);
+}
+END_TEST
+
+/* A head in two pieces, and one beside it between them: nothing of the first one is lost. */
+START_TEST(parameters_of_a_half_head_are_kept)
+{
+    Connection *other;
+    Buffer b = {0}, whole = {0};
+    Request *r;
+    size_t first;
+    int fds[2];
+    Pair p;
+
+    head(&whole, 1, FCGI_RESPONDER, FCGI_KEEP_CONN);
+    for (first = 17; first < whole.size; first++) {
+        pair_open(&p, SOCK_STREAM);
+        ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+        other = connection_new(p.shared, fds[0], 1);
+        peer_send(&p, whole.data, first);
+        ck_assert_int_eq(connection_receive(p.c, 1), CONNECTION_WAIT);
+        request(&b, 7, FCGI_KEEP_CONN, "body of another one");
+        ck_assert_int_eq(send(fds[1], b.data, b.size, 0), (ssize_t)b.size);
+        buffer_done(&b);
+        ck_assert_int_eq(connection_receive(other, 1), CONNECTION_REQUEST);
+        expect_params(connection_request(other, 1));
+        connection_end(other, 0, true, 1);
+        peer_send(&p, whole.data + first, whole.size - first);
+        ck_assert_int_eq(connection_receive(p.c, 2), CONNECTION_REQUEST);
+        r = connection_request(p.c, 2);
+        expect_params(r);
+        connection_end(p.c, 0, true, 3);
+        connection_free(other);
+        close(fds[1]);
+        pair_close(&p);
+    }
+    buffer_done(&whole);
+}
+END_TEST
+
 START_TEST(an_unread_body_lingers)
 {
     char byte;
@@ -856,6 +928,8 @@ static Suite *connection_suite(void)
     tcase_add_test(t, the_slot_says_what_the_request_is);
     tcase_add_test(t, a_request_at_every_split);
     tcase_add_loop_test(t, bulk_both_ways, 0, ARRAY_SIZE(write_sizes));
+    tcase_add_test(t, parameters_stay_while_the_body_is_read);
+    tcase_add_test(t, parameters_of_a_half_head_are_kept);
     tcase_add_test(t, an_unread_body_lingers);
     tcase_add_test(t, a_body_that_is_here_does_not_linger);
     tcase_add_test(t, an_unread_body_of_a_kept_connection_is_skipped);

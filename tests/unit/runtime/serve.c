@@ -230,6 +230,123 @@ START_TEST(clients_that_have_gone)
 }
 END_TEST
 
+static const char *const spoilers[] = {"close-listener", "replace-listener", "close-epoll",
+                                       "close-handover"};
+
+/* A script closes what is not its own: the worker says so and goes instead of spinning, connections
+ * at rest live on, and who waits is served by the next worker. */
+START_TEST(a_socket_of_the_pool_is_lost)
+{
+    bool by_porter = _i == 3;
+    int kept, spoiler, waiting, pair[2];
+    unsigned flags;
+
+    ready(0);
+    kept = keep_one();
+    spoiler = client();
+    ask(spoiler, spoilers[_i], 0);
+    expect_answer(spoiler, "worker");
+    waiting = client();
+    ask(waiting, "hello", 0);
+    if (by_porter) {
+        expect_answer(waiting, "worker");
+        ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+        ask(pair[1], "hello", 0);
+        hand_over(pair[0], 0);
+        waiting = pair[1];
+    }
+    expect(LINK_LEAVING, LINK_LEAVING_LISTENER);
+    expect_end();
+    close(take_parked(&flags));
+    ck_assert_uint_eq(flags, LINK_CONNECTION_SERVED);
+    ck_assert(at_end(kept)); /* by us as its porter, not by the worker */
+    ready(0);
+    expect_answer(waiting, "worker");
+}
+END_TEST
+
+#define N_FRESH  20
+#define N_GREEDY 8
+
+/* Makes the worker wait for the rest of a body, until open_gate(). */
+static int shut_gate(void)
+{
+    static const char *const params[] = {"DO", "hello", NULL};
+    Pair p = {.peer = client()};
+    Buffer b = {0};
+
+    fcgi_client_begin(&b, 1, FCGI_RESPONDER, 0);
+    fcgi_client_params(&b, 1, params);
+    pair_send(&p, &b);
+    while (__atomic_load_n(&slot->state, __ATOMIC_ACQUIRE) != WORKER_STATE_RUNNING)
+        usleep(1000);
+    return p.peer;
+}
+
+static void open_gate(int fd)
+{
+    Pair p = {.peer = fd};
+    Buffer b = {0};
+
+    fcgi_client_stream_end(&b, FCGI_STDIN, 1);
+    pair_send(&p, &b);
+    expect_answer(fd, "worker");
+}
+
+/* Which request of the worker's life it was. */
+static unsigned number_of_answer(int fd)
+{
+    Pair p = {.peer = fd};
+    char text[256];
+
+    pair_read_answer(&p, 1, text, sizeof(text));
+    ck_assert_ptr_nonnull(strstr(text, "request "));
+    return (unsigned)strtoul(strstr(text, "request ") + 8, NULL, 10);
+}
+
+/* Kept connections that always have a next request, sent as soon as the last one is answered. */
+static void ask_again(int greedy[N_GREEDY])
+{
+    for (int i = 0; i < N_GREEDY; i++)
+        if (wait_input(greedy[i], 0)) {
+            expect_answer(greedy[i], "worker");
+            ask(greedy[i], "hello", FCGI_KEEP_CONN);
+        }
+}
+
+/* What all have sent while the worker was busy is answered in turn: of four requests in a row three
+ * are of new connections, and one is of those that are kept. */
+START_TEST(nobody_starves)
+{
+    int gate, greedy[N_GREEDY], fresh[N_FRESH];
+    unsigned begin, first = UINT32_MAX;
+
+    ready(0);
+    for (int i = 0; i < N_GREEDY; i++)
+        greedy[i] = keep_one();
+    gate = shut_gate();
+    begin = (unsigned)slot->requests;
+    for (int i = 0; i < N_GREEDY; i++)
+        ask(greedy[i], "hello", FCGI_KEEP_CONN);
+    for (int i = 0; i < N_FRESH; i++) {
+        fresh[i] = client();
+        ask(fresh[i], "hello", 0);
+    }
+    open_gate(gate);
+    if (_i == 0)
+        for (int i = 0; i < N_FRESH; i++) {
+            while (!wait_input(fresh[i], 0))
+                ask_again(greedy);
+            ck_assert_uint_le(number_of_answer(fresh[i]) - begin, (unsigned)(i + 1) * 4 / 3 + 1);
+        }
+    else {
+        for (int i = 0; i < N_GREEDY; i++)
+            first = MIN(first, number_of_answer(greedy[i]));
+        ck_assert_uint_le(first - begin, 4);
+    }
+}
+END_TEST
+
 static Suite *serve_suite(void)
 {
     Suite *s = suite_create("runtime/serve");
@@ -245,6 +362,8 @@ static Suite *serve_suite(void)
     tcase_add_test(t, connections_of_the_porter);
     tcase_add_test(t, silent_from_the_beginning);
     tcase_add_test(t, clients_that_have_gone);
+    tcase_add_loop_test(t, a_socket_of_the_pool_is_lost, 0, ARRAY_SIZE(spoilers));
+    tcase_add_loop_test(t, nobody_starves, 0, 2);
     suite_add_tcase(s, t);
     return s;
 }

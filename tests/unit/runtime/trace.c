@@ -115,13 +115,19 @@ static void work(Habit habit)
 
 static pid_t start(Habit habit)
 {
-    pid_t pid = fork();
+    int begun[2];
+    pid_t pid;
 
+    ck_assert_int_eq(pipe(begun), 0);
+    pid = fork();
     if (pid == 0) {
         trace_worker_start(board);
+        close(begun[1]);
         work(habit);
     }
-    usleep(20000); /* it has begun */
+    close(begun[1]);
+    ck_assert_int_eq(read(begun[0], &(char){0}, 1), 0);
+    close(begun[0]);
     return workers[n_workers++] = pid;
 }
 

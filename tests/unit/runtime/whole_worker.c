@@ -6,6 +6,7 @@
 #include "runtime/serve.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -24,13 +25,37 @@ pid_t worker;
 
 /* ---- the worker ---- */
 
+/* What a script can do to the descriptors of its worker. */
+static void spoil(const char *order)
+{
+    int listener = spec.listen_fds[0], other;
+
+    if (strcmp(order, "close-listener") == 0)
+        close(listener);
+    else if (strcmp(order, "replace-listener") == 0) {
+        other = open("/dev/null", O_RDONLY | O_CLOEXEC);
+        dup2(other, listener);
+    } else if (strcmp(order, "close-handover") == 0)
+        close(spec.handover_fd);
+    else if (strcmp(order, "close-epoll") == 0)
+        for (int fd = 3; fd < 64; fd++) {
+            char path[32], target[32] = "";
+
+            snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+            if (readlink(path, target, sizeof(target) - 1) > 0 &&
+                strcmp(target, "anon_inode:[eventpoll]") == 0)
+                close(fd);
+        }
+}
+
 static int run(Request *r)
 {
+    static unsigned number;
     const char *order = request_param(r, "DO");
     char text[64], body[256];
     ssize_t n;
 
-    snprintf(text, sizeof(text), "worker %d", (int)getpid());
+    snprintf(text, sizeof(text), "worker %d, request %u", (int)getpid(), ++number);
     request_note_name(r, order, NULL);
     request_note_status(r, order && strcmp(order, "missing") == 0 ? 404 : 200);
     if (order && strncmp(order, "sleep", 5) == 0)
@@ -41,7 +66,9 @@ static int run(Request *r)
 
         for (size_t i = 0; i < size; i += 1024)
             memory[i] = 1;
-    } else if (order && strcmp(order, "last") == 0) {
+    } else if (order && strchr(order, '-'))
+        spoil(order);
+    else if (order && strcmp(order, "last") == 0) {
         request_write(r, text, strlen(text));
         return -EIO;
     }

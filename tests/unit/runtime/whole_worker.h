@@ -2,7 +2,8 @@
 
 /*
  * A whole worker in a process of its own, with an engine that obeys the parameter DO of a request:
- * "sleepMS", "eat" (64 MiB), "last" (it cannot go on), or anything. It answers "worker PID". The
+ * "sleepMS", "eat" (64 MiB), "last" (it cannot go on), "close-listener" and the like (as scripts
+ * may), or anything. It answers "worker PID, request N". The
  * test is manager, porter and web server at once.
  */
 

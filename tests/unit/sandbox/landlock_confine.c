@@ -944,7 +944,8 @@ START_TEST(a_link_of_our_own_is_no_promise)
     snprintf(link, sizeof(link), "%s", tree_path("work/current"));
     ck_assert_int_eq(symlink("../out", link), 0);
     o = outcome_of_path(link, EKEYREJECTED);
-    ck_assert_ptr_nonnull(strstr(o.text, "work/current is a link that the user of the pool can"));
+    ck_assert_ptr_nonnull(
+        strstr(o.text, "work/current: it is a link that the user of the pool can"));
     unlink(link);
 }
 END_TEST

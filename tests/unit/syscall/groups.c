@@ -19,11 +19,19 @@
 static const struct {
     uint32_t token;
     const char *name;
-    size_t number; /* in SyscallNumber */
+    size_t number;   /* in SyscallNumber */
+    bool lacks_some; /* calls of the table that no program there knows */
 } machines[] = {
-    {SCMP_ARCH_X86_64, "x86_64", offsetof(SyscallNumber, x86_64)},
-    {SCMP_ARCH_AARCH64, "aarch64", offsetof(SyscallNumber, generic)},
+    {SCMP_ARCH_X86_64, "x86_64", offsetof(SyscallNumber, x86_64), false},
+    {SCMP_ARCH_AARCH64, "aarch64", offsetof(SyscallNumber, generic), false},
+    {SCMP_ARCH_RISCV64, "riscv64", offsetof(SyscallNumber, generic), true},
 };
+
+/* Numbers that the generic table leaves to each machine (asm-generic/unistd.h). */
+static bool is_of_machine(int number)
+{
+    return number >= 244 && number < 260;
+}
 
 static int number_of(const SyscallNumber *row, size_t machine)
 {
@@ -60,7 +68,8 @@ START_TEST(test_numbers_are_those_of_libseccomp)
         const SyscallNumber *row = &syscall_numbers[i];
         int theirs = seccomp_syscall_resolve_name_arch(machines[_i].token, row->name);
 
-        if (theirs == __NR_SCMP_ERROR)
+        if (theirs == __NR_SCMP_ERROR ||
+            (theirs < 0 && (machines[_i].lacks_some || is_of_machine(number_of(row, (size_t)_i)))))
             continue;
         ck_assert_msg(MAX(theirs, -1) == number_of(row, (size_t)_i), "%s of %s is %d, not %d",
                       row->name, machines[_i].name, theirs, number_of(row, (size_t)_i));
