@@ -112,16 +112,28 @@ class GuestCase(unittest.TestCase):
         return os.readlink(self.guest.path(link)) if self.guest.path(link).is_symlink() else program
 
     def pids(self, name):
-        """Processes of a pool as (manager, templates, workers), as the machine numbers them."""
+        """Processes of a pool as (manager, templates, workers), as the machine numbers them. A worker that
+        its manager does not know yet, though it may serve, is waited for."""
+        end = time.monotonic() + 2 * guest_module.PATIENCE
+        while True:
+            found, strangers = self._look_for_pids(name)
+            if not strangers or time.monotonic() > end:
+                return found
+            time.sleep(0.05)
+
+    def _look_for_pids(self, name):
         unit = f"fpmd@{name}.service"
         everything = self.guest.processes(unit)
         main = int(self.guest.properties(unit, "MainPID")["MainPID"])
         manager = [p for p in everything if inner_pid(p) == main]
-        workers = {int(w["pid"]) for w in self.status(name)["workers"]} if manager else set()
+        status = self.status(name) if manager else {"workers": []}
+        workers = {int(w["pid"]) for w in status["workers"]}
         runtime = [p for p in everything if p not in manager and executable(p).startswith("php")]
-        return (manager[0] if manager else None,
-                [p for p in runtime if inner_pid(p) not in workers],
-                [p for p in runtime if inner_pid(p) in workers])
+        others = {p: inner_pid(p) for p in runtime if inner_pid(p) not in workers}
+        template = [str(p) for p, inner in others.items() if inner == status.get("template_pid")]
+        strangers = [p for p in others if _parent(p) in template]
+        return (manager[0] if manager else None, list(others),
+                [p for p in runtime if inner_pid(p) in workers]), strangers
 
     def full(self, name, workers=2):
         """pids() as soon as a pool has one template and so many workers that serve: the first one answers
@@ -328,6 +340,12 @@ def inner_pid(pid):
     """The number of a process inside the guest."""
     with contextlib.suppress(OSError):
         return int(proc_status(pid)["NSpid"].split()[-1])
+    return None
+
+
+def _parent(pid):
+    with contextlib.suppress(OSError):
+        return proc_status(pid)["PPid"]
     return None
 
 

@@ -83,7 +83,9 @@ class FaultCase(GuestCase):
             status = self.status(POOL)
             self.look()
             runtime = [p for p in self.processes() if executable(p).startswith("php")]
-            return (len(status["workers"]) == workers and status["idle"] == workers
+            # Those of the generation before serve until the next one does.
+            return ({w["generation"] for w in status["workers"]} <= {status["generation"]}
+                    and len(status["workers"]) == workers and status["idle"] == workers
                     and len(self.templates) == 1 and len(runtime) == workers + 1)
         wait_until(settled, 10, "one template and its workers", step=0.05)
         self.assertEqual(confinement(self.templates[0]), self.whole[0])

@@ -104,14 +104,6 @@ class IdentityCase(GuestCase):
         rows = [line.split() for line in proc(self.guest.pid, "net/unix").splitlines()]
         return any(row[3] == "00010000" and row[-1] == address for row in rows)
 
-    def settled(self, name, workers=2):
-        """(manager, templates, workers) of a pool that has one template and all its workers: the first
-        answer may come while others are being forked, and who has not said its name counts as a template."""
-        def look():
-            found = self.pids(name)
-            return found if (len(found[1]), len(found[2])) == (1, workers) else None
-        return wait_until(look, 10, f"one template and {workers} workers")
-
 
 class Chroot(IdentityCase):
     @classmethod
@@ -160,13 +152,13 @@ class Chroot(IdentityCase):
     def test_without_chdir_the_new_root_is_the_folder(self):
         self.jail("rooted", chdir="/")
         self.see(self.socket("rooted"))
-        _, templates, _ = self.settled("rooted")
+        _, templates, _ = self.full("rooted")
         self.assertEqual(os.readlink(f"/proc/{templates[0]}/cwd"), "/srv/jail")
 
     def test_nobody_but_the_manager_has_a_capability_and_all_others_are_inside(self):
         self.jail("inside")
         self.see(self.socket("inside"))
-        manager, templates, workers = self.settled("inside")
+        manager, templates, workers = self.full("inside")
         wait_until(lambda: self.changers("inside") == [], 5, "the changer has gone")
         self.assertEqual(int(proc_status(manager)["CapEff"], 16), 0xe0 | 1 << SYS_CHROOT)
         self.assertEqual(proc_status(manager)["CapBnd"], ZERO)
@@ -199,7 +191,7 @@ class Chroot(IdentityCase):
     def test_a_reload_makes_a_generation_inside(self):
         self.jail("again")
         self.see(self.socket("again"))
-        before = self.settled("again")[1]
+        before = self.full("again")[1]
         self.guest.systemctl("reload", "fpmd@again")
         self.assertEqual(self.see(self.socket("again"))["root"], [".", "..", "tmp", "www"])
         wait_until(lambda: len(self.pids("again")[1]) == 1, 5, "the old template has gone")
@@ -270,7 +262,7 @@ class Chroot(IdentityCase):
         """A pool that has served and is starting a generation whose preload takes 3 seconds."""
         self.jail(name)
         self.see(self.socket(name))
-        manager, _, _ = self.settled(name)
+        manager, _, _ = self.full(name)
         wait_until(lambda: self.changers(name) == [], 5, "the changer of the first generation has gone")
         self.pool(name, chroot="/srv/jail", php_admin_value__opcache__preload="/srv/slow.php",
                   start=False)
@@ -366,7 +358,7 @@ class Identity(IdentityCase):
         self.pool("extra", supplementary_groups="games, 4711 site-extra")
         own = {int(n) for n in self.guest.run("id", "-G", "site").stdout.split()}
         self.assertEqual(set(self.see("extra")["groups"]), own | {self.group("games"), 4711})
-        _, templates, workers = self.settled("extra")
+        _, templates, workers = self.full("extra")
         for pid in templates + workers:
             groups = {int(n) for n in proc_status(pid)["Groups"].split()}
             self.assertTrue({self.group("games"), 4711} <= groups, groups)
@@ -408,7 +400,7 @@ class Identity(IdentityCase):
         self.dropin("fpmd@core.service", "[Service]\nLimitCORE=1048576:8388608\n")
         self.pool("core", **settings)
         self.see("core")
-        _, templates, workers = self.settled("core")
+        _, templates, workers = self.full("core")
         found = set()
         for pid in templates + workers:
             line = re.search(r"Max core file size +(\S+) +(\S+)", proc(pid, "limits"))
@@ -450,7 +442,7 @@ class Identity(IdentityCase):
         self.dropin("fpmd@nice.service", "[Service]\nNice=5\n")
         self.pool("nice", **{"process.priority": "5"})
         self.see("nice")
-        _, templates, workers = self.settled("nice")
+        _, templates, workers = self.full("nice")
         self.assertEqual({nice_of(p) for p in templates + workers}, {5})
         self.assertEqual([r for r in self.records(pool="nice") if "process.priority" in r["MESSAGE"]],
                          [])
@@ -460,7 +452,7 @@ class Identity(IdentityCase):
         for name, number in (("keen", "-5"), ("lazy", "5")):
             self.pool(name, **{"process.priority": number})
             self.see(name)
-            self.settled(name)
+            self.full(name)
             self.wait_record(POOL=name, where=lambda r: "process.priority" in r["MESSAGE"])
             said = [r for r in self.records(pool=name) if "process.priority" in r["MESSAGE"]]
             self.assertEqual(len(said), 1)
@@ -479,7 +471,7 @@ class Identity(IdentityCase):
         self.guest.systemctl("start", "fpmd@apply.socket")
         seen = json.loads(self.ask("apply", "/see.php", root="/www").text)
         self.assertEqual(seen["root"], [".", "..", "www"])
-        _, templates, workers = self.settled("apply")
+        _, templates, workers = self.full("apply")
         self.assertEqual({nice_of(p) for p in templates + workers}, {4})
         self.assertEqual([r["MESSAGE"] for r in self.records(pool="apply")
                           if int(r["PRIORITY"]) < 5], [])
@@ -488,7 +480,7 @@ class Identity(IdentityCase):
         self.dropin("fpmd@low.service", "[Service]\nSystemCallFilter=setpriority\n")
         self.pool("low", **{"process.priority": "10"})
         self.see("low")
-        manager, templates, workers = self.settled("low")
+        manager, templates, workers = self.full("low")
         self.assertEqual({nice_of(p) for p in templates + workers}, {10})
         self.assertEqual(nice_of(manager), 0)
 
@@ -561,7 +553,7 @@ class OwnUser(IdentityCase):
         self.seen = json.loads(self.ask("own", "/process.php").text)
 
     def test_no_process_has_any_capability(self):
-        manager, templates, workers = self.settled("own")
+        manager, templates, workers = self.full("own")
         for pid in [manager] + templates + workers:
             self.assertNoCapability(pid)
             status = proc_status(pid)
@@ -653,7 +645,7 @@ class OwnUser(IdentityCase):
         self.pool("one", user=None, chroot="/srv/jail")
         seen = json.loads(self.ask("one", "/see.php", root="/www").text)
         self.assertEqual(seen["root"], [".", "..", "www"])
-        manager, templates, workers = self.settled("one")
+        manager, templates, workers = self.full("one")
         self.assertEqual(int(proc_status(manager)["CapEff"], 16), 1 << SYS_CHROOT)
         for pid in templates + workers:
             self.assertNoCapability(pid, bounding=False)

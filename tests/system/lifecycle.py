@@ -24,14 +24,6 @@ class Lifecycle(GuestCase):
         wait_until(lambda: self.status(name)["active"] >= 1, 5, "the request runs")
         return call
 
-    def settled(self, name, workers=2):
-        """(manager, templates, workers) of a pool that has one template and all its workers: the first
-        answer may come while others are being forked, and who has not said its name counts as a template."""
-        def look():
-            found = self.pids(name)
-            return found if (len(found[1]), len(found[2])) == (1, workers) else None
-        return wait_until(look, 10, f"one template and {workers} workers")
-
     def main_pid(self, name):
         return int(self.guest.properties(f"fpmd@{name}", "MainPID")["MainPID"])
 
@@ -185,7 +177,7 @@ class Lifecycle(GuestCase):
     def test_a_killed_template_is_replaced(self):
         self.pool("template", children=2)
         self.ask("template", "/hello.php")
-        _, templates, workers = self.settled("template")
+        _, templates, workers = self.full("template")
         self.guest.run("kill", "-KILL", inner_pid(templates[0]))
         self.assertEqual(self.ask("template", "/hello.php").text, "Hello World\n")
         self.wait_record(POOL="template", MESSAGE_ID=message_id("TEMPLATE_EXITED"))
@@ -202,7 +194,7 @@ class Lifecycle(GuestCase):
         self.ask("running", "/hello.php")
         good = self.guest.read("/etc/fpmd/conf.d/running.conf")
         self.guest.write("/etc/fpmd/conf.d/running.conf", good + "nonsense = 1\n")
-        _, templates, _ = self.settled("running", 1)
+        _, templates, _ = self.full("running", 1)
         self.guest.run("kill", "-KILL", inner_pid(templates[0]))
         wait_until(lambda: self.status("running")["generation"] == 2, 5, "a second generation")
         self.assertEqual(self.ask("running", "/hello.php").text, "Hello World\n")
@@ -271,7 +263,7 @@ class Lifecycle(GuestCase):
         """USR2 reloads as under PHP-FPM; USR1, with which logs are rotated, does no harm."""
         self.pool("signals", children=1)
         self.started("signals")
-        manager, templates, before = self.settled("signals", 1)
+        manager, templates, before = self.full("signals", 1)
         os.kill(manager, signal.SIGUSR1)
         self.assertTrue(self.ask("signals", "/hello.php").text)
         self.assertEqual(self.pids("signals"), (manager, templates, before))
@@ -349,7 +341,7 @@ class Lifecycle(GuestCase):
     def test_a_bad_reload_is_refused_and_changes_nothing(self):
         self.pool("refused", children=2, env__ROUND="1")
         self.started("refused")
-        before = self.settled("refused")
+        before = self.full("refused")
         self.guest.write("/etc/fpmd/conf.d/refused.conf", "[refused]\nuser = site\npm = sometimes\n"
                                                           "pm.max_children = 2\n")
         done = self.guest.systemctl("reload", "fpmd@refused", check=False)

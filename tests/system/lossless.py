@@ -456,8 +456,11 @@ class Workers(LossCase):
             times = self.outages(clients, kills)
         self.show(f"{summary(results)}; served again after {statistics.median(times) * 1000:.0f} ms, at "
                   f"most {max(times) * 1000:.0f} ms")
-        self.assertLessEqual(total(results, "failed"), limit, "\n".join(problems(results, self.events)))
-        self.assertEqual(len(self.failures(results, kind="closed")), total(results, "failed"))
+        why = "\n".join(problems(results, self.events))
+        self.assertLessEqual(total(results, "failed"), limit, why)
+        # Some die in the middle of an answer, and no answer is wrong.
+        gone = self.failures(results, kind="closed") + self.failures(results, kind="cut")
+        self.assertEqual(len(gone), total(results, "failed"), why)
         self.assertLess(max(times), 0.1 if FULL else 5)
 
 

@@ -138,6 +138,8 @@ class Records(GuestCase):
         """Start and stop are a handful of records, a request none."""
         self.pool("quiet", children=2)
         self.ask("quiet", "/hello.php")
+        self.full("quiet")
+        self.wait_record(POOL="quiet", MESSAGE_ID=message_id("POOL_READY"))
         before = len(self.records("quiet"))
         for _ in range(20):
             self.ask("quiet", "/hello.php")

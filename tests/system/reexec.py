@@ -290,7 +290,7 @@ class Reexec(GuestCase):
 
     def test_the_watchdog_is_fed(self):
         self.guest.write("/etc/systemd/system/fpmd@watched.service.d/test.conf",
-                         "[Service]\nWatchdogSec=2\n")
+                         "[Service]\nWatchdogSec=3\n")
         self.guest.systemctl("daemon-reload")
         self.start_pool("watched")
         pid = self.manager("watched")

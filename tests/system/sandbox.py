@@ -67,8 +67,8 @@ class Sandbox(GuestCase):
     def test_a_running_pool(self):
         self.pool("told")
         self.ask("told", "/hello.php")
+        _, _, workers = self.full("told")
         model = self.model("told")
-        _, _, workers = self.pids("told")
         status = proc_status(workers[0])
         self.assertEqual((model["pool"], model["user"], model["state"], model["seccomp"]),
                          ("told", "site", "ready", "default"))

@@ -3,6 +3,7 @@
 import json
 import re
 
+from background import Background
 from suite import GuestCase, main, wait_until, write_pool
 
 
@@ -57,6 +58,7 @@ class Tools(GuestCase):
     def test_status_as_text(self):
         self.pool("shown", children=3)
         self.ask("shown", "/hello.php")
+        self.full("shown", 3)
         out = self.fpmctl("status", "--full", "shown").stdout
         for word in ("shown", "PHP 8.2", "static", "/srv/www/hello.php"):
             self.assertIn(word, out)
@@ -65,8 +67,11 @@ class Tools(GuestCase):
         self.pool("json", children=3)
         for _ in range(7):
             self.ask("json", "/hello.php")
-        status = wait_until(lambda: self.status("json")["requests"] == 7 and self.status("json"), 5,
-                            "seven requests")
+
+        def at_rest():
+            status = self.status("json")
+            return (status["requests"], status["active"], status["idle"]) == (7, 0, 3) and status
+        status = wait_until(at_rest, 10, "seven requests")
         self.assertEqual(status["pool"], "json")
         self.assertEqual(status["max_children"], 3)
         self.assertEqual((status["active"], status["idle"]), (0, 3))
@@ -79,14 +84,13 @@ class Tools(GuestCase):
     def test_status_of_a_running_request(self):
         self.pool("running")
         self.ask("running", "/hello.php")
-        import threading
-        thread = threading.Thread(target=lambda: self.ask("running", "/wait.php", query="ms=1000"))
-        thread.start()
+        call = Background(self.ask, "running", "/gate.php", **self.close_gate("shown"))
         worker = wait_until(lambda: [w for w in self.status("running")["workers"]
-                                     if w["state"] == "running"], 2, "a running request")[0]
-        thread.join()
-        self.assertEqual(worker["script"], "/srv/www/wait.php")
-        self.assertIn("ms=1000", worker["uri"])
+                                     if w["state"] == "running"], 10, "a running request")[0]
+        self.open_gate("shown")
+        self.assertEqual(call.result().status, 200)
+        self.assertEqual(worker["script"], "/srv/www/gate.php")
+        self.assertIn("gate=shown", worker["uri"])
 
     def test_status_of_a_pool_that_does_not_run(self):
         self.pool("off")
@@ -98,7 +102,7 @@ class Tools(GuestCase):
         self.pool("hostile", children=1)
         uri = "/hello.php?\x01\x1b[31m\"\\\n\xff"
         self.ask("hostile", "/hello.php", REQUEST_URI=uri.encode("latin-1"))
-        self.assertEqual(len(self.status("hostile")["workers"]), 1)
+        self.full("hostile", 1)
         out = self.fpmctl("status", "--full", "hostile").stdout
         self.assertNotIn("\x1b", out)
 
