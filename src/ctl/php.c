@@ -134,5 +134,8 @@ int verb_php(const Ctl *ctl, int n, char **operands)
     status = pool_file_require(ctl, operands[0], &c);
     if (status != 0)
         return status;
-    return run(ctl, c, ctl->info ? "-i" : ctl->modules ? "-m" : "-v");
+    return run(ctl, c,
+               ctl->info      ? "--tell=settings"
+               : ctl->modules ? "--tell=modules"
+                              : "--tell=version");
 }

@@ -18,9 +18,9 @@ typedef struct EngineReport {
 } EngineReport;
 
 typedef enum EngineTopic {
-    ENGINE_TOPIC_VERSION,  /* -v */
-    ENGINE_TOPIC_MODULES,  /* -m: its extensions */
-    ENGINE_TOPIC_SETTINGS, /* -i: everything that is in force */
+    ENGINE_TOPIC_VERSION,  /* --tell=version */
+    ENGINE_TOPIC_MODULES,  /* --tell=modules: its extensions */
+    ENGINE_TOPIC_SETTINGS, /* --tell=settings: everything that is in force */
     _ENGINE_TOPIC_MAX,
 } EngineTopic;
 

@@ -65,10 +65,11 @@ static void open_log(const RuntimeSpec *spec, const Engine *engine)
  * stderr, even where that is the journal. */
 static int tell(const char *program, const char *option, const Engine *engine)
 {
+    /* None that PHP has, too: its command line, should it be there in our place, refuses them. */
     static const char *const options[] = {
-        [ENGINE_TOPIC_VERSION] = "-v",
-        [ENGINE_TOPIC_MODULES] = "-m",
-        [ENGINE_TOPIC_SETTINGS] = "-i",
+        [ENGINE_TOPIC_VERSION] = "--tell=version",
+        [ENGINE_TOPIC_MODULES] = "--tell=modules",
+        [ENGINE_TOPIC_SETTINGS] = "--tell=settings",
     };
     RuntimeSpec spec;
     const char *error = NULL;

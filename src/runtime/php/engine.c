@@ -54,10 +54,11 @@ static int fail(char **ret_reason, int error, const char *format, ...)
     return error;
 }
 
+/* One that we may not look for is there, too. */
 static bool is_there(const char *folder, const char *name, char *ret_path)
 {
     return snprintf(ret_path, PATH_MAX, "%s/%s", folder, name) < PATH_MAX &&
-           access(ret_path, F_OK) == 0;
+           (access(ret_path, F_OK) == 0 || errno == EACCES);
 }
 
 /* The folder with the php.ini to use; without any, PHP-FPM's if it is there, or NULL. */
@@ -71,25 +72,42 @@ static const char *find_folder(void)
     return access(folders[0], X_OK) == 0 ? folders[0] : NULL;
 }
 
+/* What may not be read is no reason to take another: it is what has the settings. */
+static int check_folder(const char *folder, const char *name, int mode, char **ret_reason)
+{
+    char path[PATH_MAX];
+
+    if (is_there(folder, name, path) && access(path, mode) < 0)
+        return fail(ret_reason, -errno, "%s: %s", path, strerror(errno));
+    return 0;
+}
+
 static int choose_ini(char **ret_reason)
 {
-    static char folder_ini[PATH_MAX], folder_scan_dir[PATH_MAX];
+    static char folder_scan_dir[PATH_MAX];
     const char *folder = find_folder(), *scan_dir = spec->php_ini_scan_dir;
     const char *ini = spec->php_ini;
+    int r = 0;
 
     if (ini && access(ini, R_OK) < 0)
         return fail(ret_reason, -errno, "php_ini = %s: %s", ini, strerror(errno));
     if (scan_dir && *scan_dir && access(scan_dir, R_OK | X_OK) < 0)
         return fail(ret_reason, -errno, "php_ini_scan_dir = %s: %s", scan_dir, strerror(errno));
-    /* One that may not be read is no reason to take another: it is the one with the settings. */
-    if (!ini && folder && is_there(folder, "php.ini", folder_ini)) {
-        if (access(folder_ini, R_OK) < 0)
-            return fail(ret_reason, -errno, "%s: %s", folder_ini, strerror(errno));
-        ini = folder_ini;
+    /* PHP looks in the folder, as the PHP whose it is: nothing of another one's, even where it has
+     * neither php.ini nor conf.d. */
+    if (!ini && folder) {
+        r = check_folder(folder, "php-fpm-fcgi.ini", R_OK, ret_reason); /* goes before php.ini */
+        if (r == 0)
+            r = check_folder(folder, "php.ini", R_OK, ret_reason);
+        ini = folder;
     }
-    if (!scan_dir && !getenv(SCAN_DIR) && folder && is_there(folder, "conf.d", folder_scan_dir) &&
-        access(folder_scan_dir, R_OK | X_OK) == 0)
+    if (r == 0 && !scan_dir && !getenv(SCAN_DIR) && folder) {
+        r = check_folder(folder, "conf.d", R_OK | X_OK, ret_reason);
+        snprintf(folder_scan_dir, sizeof(folder_scan_dir), "%s/conf.d", folder);
         scan_dir = folder_scan_dir;
+    }
+    if (r < 0)
+        return r;
     identity_init(folder);
     php_sapi.php_ini_path_override = (char *)(uintptr_t)ini;
     if (scan_dir && setenv(SCAN_DIR, scan_dir, true) < 0)
@@ -201,7 +219,6 @@ static int engine_start(const RuntimeSpec *pool, EngineReport *ret)
     SG(options) |= SAPI_OPTION_NO_CHDIR;
     variables_init();
     settings_lock(spec);
-    identity_set_functions();
     renew_init();
     folder_init();
     r = writers_init();
@@ -217,7 +234,7 @@ static int engine_start(const RuntimeSpec *pool, EngineReport *ret)
     r = cache_watch_lock();
     if (r < 0)
         log_debug("OPcache's lock stays the kernel's: %s", strerror(-r));
-    ret->version = "PHP " PHP_VERSION;
+    ret->version = identity_version();
     ret->n_missing = messages_count_unloaded(&unloaded);
     if (ret->n_missing > 0)
         ret->reason = strdup(unloaded);
@@ -277,6 +294,7 @@ static const char *const paths[] = {
     PHP_DATADIR,
     PEAR_INSTALLDIR,
     FOLDER "/fpm/php.ini",
+    FOLDER "/fpm/php-fpm-fcgi.ini",
     FOLDER "/fpm/conf.d",
     FOLDER "/apache2",
     FOLDER "/cgi",

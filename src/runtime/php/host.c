@@ -2,6 +2,7 @@
 
 #include <dlfcn.h>
 #include <stdlib.h>
+#include <string.h>
 
 /*
  * The engine inside PHP's own command-line program (architecture.md, "Which PHP").
@@ -13,13 +14,19 @@
  * data of PHP that it exports.
  */
 
+#define PRELOAD "LD_PRELOAD"
+
 typedef int Main(int argc, char **argv, char **env);
 typedef int Start(Main *program, int argc, char **argv, void (*init)(void), void (*fini)(void),
                   void (*rtld_fini)(void), void *stack_end);
 
 static int run(int argc, char **argv, char **env)
 {
-    unsetenv("LD_PRELOAD"); /* programs that are started from here are programs, not runtimes */
+    char *list = getenv(PRELOAD);
+
+    unsetenv(PRELOAD); /* programs that are started from here are programs, not runtimes */
+    if (list)          /* nor does /proc/self/environ have it */
+        memset(list - sizeof(PRELOAD), 0, sizeof(PRELOAD) + strlen(list));
     return runtime_main(argc, argv, &php_engine);
 }
 

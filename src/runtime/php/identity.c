@@ -1,7 +1,11 @@
 #include "runtime/php/identity.h"
 
+#include "runtime/php/messages.h"
+#include "runtime/php/php.h"
+
 #include <stdio.h>
 #include <string.h>
+#include <syslog.h>
 
 #include <php.h>
 #include <ext/standard/info.h>
@@ -35,11 +39,44 @@ static void remove_module(zend_module_entry *module)
     ZEND_HASH_FOREACH_END();
 }
 
+static zend_constant *find_constant(const char *name)
+{
+    return zend_hash_str_find_ptr(EG(zend_constants), name, strlen(name));
+}
+
+/* The version of the PHP that runs, which may be newer than that of its headers. */
+static const char *php_version(void)
+{
+    const zend_constant *version = find_constant("PHP_VERSION");
+
+    return version ? Z_STRVAL(version->value) : PHP_VERSION;
+}
+
+/* As PHP asks of its extensions: the structures are those of its headers. */
+static bool is_of_our_kind(void)
+{
+    const zend_module_entry *m = zend_hash_str_find_ptr(&module_registry, ZEND_STRL("standard"));
+    char text[160];
+
+    if (!m ||
+        (m->zend_api == ZEND_MODULE_API_NO && m->zend_debug == ZEND_DEBUG && m->zts == USING_ZTS))
+        return true;
+    snprintf(text, sizeof(text),
+             "this runtime is built for PHP " PHP_VERSION " (API %d) and cannot be part of PHP %s "
+             "(API %u%s)",
+             ZEND_MODULE_API_NO, php_version(), m->zend_api, m->zend_debug ? ", debug" : "");
+    messages_log(text, LOG_CRIT);
+    return false;
+}
+
 static int register_extensions(void)
 {
     int result = self.register_extensions();
     zend_module_entry *pcntl = zend_hash_str_find_ptr(&module_registry, ZEND_STRL("pcntl"));
 
+    if (result == SUCCESS && !is_of_our_kind())
+        return FAILURE;
+    php_sapi_module.version = php_version();
     if (pcntl)
         remove_module(pcntl);
     return result;
@@ -54,9 +91,12 @@ void identity_init(const char *folder)
     php_register_internal_extensions_func = register_extensions;
 }
 
-static zend_constant *find_constant(const char *name)
+const char *identity_version(void)
 {
-    return zend_hash_str_find_ptr(EG(zend_constants), name, strlen(name));
+    static char version[64];
+
+    snprintf(version, sizeof(version), "PHP %s", php_version());
+    return version;
 }
 
 static void set_constant(const char *name, const char *value)
@@ -148,7 +188,7 @@ static void correct_phpinfo(void)
 {
     zend_function *function = zend_hash_str_find_ptr(CG(function_table), ZEND_STRL("phpinfo"));
 
-    if (!function) /* disable_functions */
+    if (!function)
         return;
     self.phpinfo = function->internal_function.handler;
     function->internal_function.handler = zif_corrected_phpinfo;

@@ -11,11 +11,13 @@
  * it. Borrowed. */
 void identity_init(const char *folder);
 
-/** When the SAPI's module starts: constants, before a script may be preloaded. */
+/** When the SAPI's module starts: before a script may be preloaded, and compiled with the handlers
+ * of functions in it. */
 void identity_set_constants(void);
-
-/** After PHP has started. */
 void identity_set_functions(void);
+
+/** "PHP 8.2.30", of the PHP that runs. */
+const char *identity_version(void);
 
 /** phpinfo() of everything as output of the request that runs. */
 void identity_print_info(void);

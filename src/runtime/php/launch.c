@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 /*
@@ -50,6 +52,16 @@ static int preload(const char *module)
     return setenv("LD_PRELOAD", list, true);
 }
 
+/* In front of a program that has capabilities of its own the linker puts nothing (AT_SECURE), even
+ * where the kernel does not give it any: PHP would be a command line. */
+static bool is_privileged(const char *program)
+{
+    struct statvfs fs;
+
+    return getxattr(program, "security.capability", NULL, 0) > 0 && statvfs(program, &fs) == 0 &&
+           !(fs.f_flag & ST_NOSUID);
+}
+
 int main(int argc, char **argv)
 {
     char folder_of_program[PATH_MAX], module[PATH_MAX + sizeof(MODULE)],
@@ -67,6 +79,9 @@ int main(int argc, char **argv)
         return fail("cannot load", module, strerror(errno), "");
     if (readlink(program, target, sizeof(target)) < 0)
         snprintf(program, sizeof(program), "%s", FPMD_PHP_PROGRAM);
+    if (is_privileged(program))
+        return fail("cannot load the runtime into", program,
+                    "the file has capabilities, see setcap(8)", "");
     execv(program, argv);
     return fail("cannot execute", program, strerror(errno),
                 ", the command-line program of PHP " FPMD_PHP_VERSION

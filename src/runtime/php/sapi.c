@@ -167,6 +167,7 @@ static char *get_variable(const char *name, size_t n)
 static PHP_MINIT_FUNCTION(cgi)
 {
     identity_set_constants();
+    identity_set_functions();
     settings_register(type, module_number);
     return SUCCESS;
 }

@@ -96,8 +96,8 @@ static int tell_modules(void)
 
 static int tell_version(void)
 {
-    printf("PHP %s (%s) (fpmd %s)\nCopyright (c) The PHP Group\n%s", PHP_VERSION, sapi_module.name,
-           FPMD_VERSION, get_zend_version());
+    printf("%s (%s) (fpmd %s)\nCopyright (c) The PHP Group\n%s", identity_version(),
+           sapi_module.name, FPMD_VERSION, get_zend_version());
     return EXIT_STATUS_OK;
 }
 

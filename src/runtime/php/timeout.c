@@ -13,7 +13,8 @@
 
 #define NSEC_PER_SEC  UINT64_C(1000000000)
 #define CHECK_SECONDS 1
-#define LEFT_NONE     (-1) /* the limit is reached when the timer fires */
+#define LEFT_NONE     (-1)      /* the limit is reached when the timer fires */
+#define LIMIT_MAX     999999999 /* more is no limit for PHP, and less than none neither */
 
 /* The part of a set that there are signals for; the C library leaves the rest as it was. */
 #define SIGSET_SIZE ((_NSIG - 1) / 8)
@@ -82,10 +83,10 @@ static bool is_early(void)
     return arm((time_t)(left_usec / USEC_PER_SEC), (suseconds_t)(left_usec % USEC_PER_SEC));
 }
 
-/* PHP takes a limit of 0 back without touching the timer of the one before. */
+/* PHP sets a limit that is none without touching the timer of the one before. */
 static bool is_lifted(void)
 {
-    return self.due_nsec > 0 && EG(timeout_seconds) == 0;
+    return self.due_nsec > 0 && (EG(timeout_seconds) <= 0 || EG(timeout_seconds) > LIMIT_MAX);
 }
 
 static void on_timer(int number, siginfo_t *info, void *context)
@@ -149,11 +150,26 @@ static bool is_there(const struct sigaction *action)
             memcmp(&action->sa_mask, &self.zend.sa_mask, SIGSET_SIZE) == 0);
 }
 
+/* In a process PHP sets its first timer before its handler: that one went to the kernel. */
+static void adopt_timer(void)
+{
+    struct itimerval timer;
+
+    if (getitimer(ITIMER_PROF, &timer) < 0 || !timerisset(&timer.it_value))
+        return;
+    self.checking = false;
+    self.left = LEFT_NONE;
+    self.due_nsec = used_nsec() + (uint64_t)timer.it_value.tv_sec * NSEC_PER_SEC +
+                    (uint64_t)timer.it_value.tv_usec * 1000;
+}
+
 /* Puts our handler in front of PHP's. */
 static int install(const struct sigaction *action)
 {
     struct sigaction ours = *action;
 
+    if (!self.installed)
+        adopt_timer();
     ours.sa_sigaction = on_timer;
     if (self.set_handler(SIGPROF, &ours, NULL) < 0)
         return -1;
