@@ -209,6 +209,7 @@ class Replacements(Steps):
 
     def check(self, name):
         fault, text = self.fault(LATER_STEPS, name)
+        self.generation = self.status(POOL)["generation"]  # tracing took another one
         with fault:
             self.guest.run("kill", "-KILL", inner_pid(self.templates[0]))
             self.wait_record(POOL=POOL, MESSAGE_ID=message_id("TEMPLATE_EXITED"),

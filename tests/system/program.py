@@ -129,6 +129,18 @@ class Program(GuestCase):
         self.pool("noscan", children=1)
         self.assertIs(self.say("noscan")["scanned"], False)
 
+    def test_a_php_ini_of_the_sapi(self):
+        """PHP takes it instead of php.ini."""
+        own = self.guest.path(f"{SETTINGS}/fpm/php-fpm-fcgi.ini")
+        own.write_text("memory_limit = 77M\n")
+        self.addCleanup(own.unlink)
+        for name in ("beside", "alone"):
+            self.pool(name, children=1)
+            said = self.say(name)
+            self.assertEqual((said["ini"], said["memory"]),
+                             (f"{SETTINGS}/fpm/php-fpm-fcgi.ini", "77M"))
+            self.put_away(f"{SETTINGS}/fpm/php.ini")
+
     def test_settings_that_may_not_be_read(self):
         for number, folder in enumerate((f"{SETTINGS}/fpm", f"{SETTINGS}/fpm/conf.d")):
             self.addCleanup(self.guest.run, "chmod", "755", folder)

@@ -29,6 +29,8 @@
 #include <zend_signal.h>
 
 #define SCAN_DIR "PHP_INI_SCAN_DIR"
+/* PHP takes it instead of php.ini, where it is there: php-SAPI.ini. */
+#define SAPI_INI "php-fpm-fcgi.ini"
 
 static const RuntimeSpec *spec;
 static sigjmp_buf start_failed;
@@ -67,7 +69,7 @@ static const char *find_folder(void)
     char path[PATH_MAX];
 
     for (size_t i = 0; i < ARRAY_SIZE(folders); i++)
-        if (is_there(folders[i], "php.ini", path))
+        if (is_there(folders[i], SAPI_INI, path) || is_there(folders[i], "php.ini", path))
             return folders[i];
     return access(folders[0], X_OK) == 0 ? folders[0] : NULL;
 }
@@ -96,7 +98,7 @@ static int choose_ini(char **ret_reason)
     /* PHP looks in the folder, as the PHP whose it is: nothing of another one's, even where it has
      * neither php.ini nor conf.d. */
     if (!ini && folder) {
-        r = check_folder(folder, "php-fpm-fcgi.ini", R_OK, ret_reason); /* goes before php.ini */
+        r = check_folder(folder, SAPI_INI, R_OK, ret_reason);
         if (r == 0)
             r = check_folder(folder, "php.ini", R_OK, ret_reason);
         ini = folder;
