@@ -113,7 +113,7 @@ class GuestCase(unittest.TestCase):
 
     def pids(self, name):
         """Processes of a pool as (manager, templates, workers), as the machine numbers them. A worker that
-        its manager does not know yet, though it may serve, is waited for."""
+        its manager does not know yet, though it may serve, is younger than its template, and waited for."""
         end = time.monotonic() + 2 * guest_module.PATIENCE
         while True:
             found, strangers = self._look_for_pids(name)
@@ -130,8 +130,8 @@ class GuestCase(unittest.TestCase):
         workers = {int(w["pid"]) for w in status["workers"]}
         runtime = [p for p in everything if p not in manager and executable(p).startswith("php")]
         others = {p: inner_pid(p) for p in runtime if inner_pid(p) not in workers}
-        template = [str(p) for p, inner in others.items() if inner == status.get("template_pid")]
-        strangers = [p for p in others if _parent(p) in template]
+        template = [p for p, inner in others.items() if inner == status.get("template_pid")]
+        strangers = [p for p in others if template and started(p) > started(template[0])]
         return (manager[0] if manager else None, list(others),
                 [p for p in runtime if inner_pid(p) in workers]), strangers
 
@@ -324,6 +324,11 @@ def percentile(values, percent):
     return values[(len(values) - 1) * percent // 100] if values else 0
 
 
+def sent_at(record):
+    """When a record was sent, as time.time(): the journal may have read it later."""
+    return int(record.get("_SOURCE_REALTIME_TIMESTAMP") or record["__REALTIME_TIMESTAMP"]) / 1e6
+
+
 # ---- processes, as the machine numbers them ----
 
 def proc(pid, name):
@@ -343,10 +348,11 @@ def inner_pid(pid):
     return None
 
 
-def _parent(pid):
+def started(pid):
+    """When a process was made, in clock ticks since the boot; 0: it has gone."""
     with contextlib.suppress(OSError):
-        return proc_status(pid)["PPid"]
-    return None
+        return int(proc(pid, "stat").rpartition(")")[2].split()[19])
+    return 0
 
 
 def executable(pid):

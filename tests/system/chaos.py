@@ -330,8 +330,15 @@ class Chaos(GuestCase):
 
     # ---- at rest ----
 
+    def keep(self, name):
+        """While it is looked at, nobody else asks, and a pool may leave because it is idle."""
+        if "idle_exit" in self.settings[name] and time.monotonic() - self.kept.get(name, 0) > 0.5:
+            self.ask(name, "/hello.php")
+            self.kept[name] = time.monotonic()
+
     def is_calm(self, name):
         with contextlib.suppress(Exception):
+            self.keep(name)
             status = self.status(name)
             enough = status["idle"] == CHILDREN if self.settings[name]["pm"] == "static" else True
             _, templates, workers = self.pids(name)
@@ -356,6 +363,7 @@ class Chaos(GuestCase):
             self.fail(f"{self.note}: {name} does not come to rest: {self.status(name)}\n"
                       f"{self.pids(name)} {self.guest.processes(unit)}")
         def state():  # systemd may not have read yet what the manager has told it
+            self.keep(name)
             found = self.guest.properties(unit, "NRestarts", "StatusText", "ActiveState")
             return found["ActiveState"] not in ("activating", "reloading") and found
         state = wait_until(state, 10, f"{self.note}: systemd knows that {name} is ready")
@@ -372,6 +380,7 @@ class Chaos(GuestCase):
     def compare(self, name, unit, manager):
         """The same processes under the same manager hold as many descriptors as ever."""
         def look():
+            self.keep(name)
             figures = footprint(self.guest, unit)
             key = (name, manager) + tuple((k, v) for k, v in figures.items() if k.startswith("processes"))
             first = self.figures.setdefault(key, figures)
@@ -394,7 +403,7 @@ class Chaos(GuestCase):
     def test_random_events(self):
         self.plan = make_plan(SEED, SECONDS)
         self.events, self.wrong, self.figures = Events(), [], {}
-        self.settings = {}
+        self.settings, self.kept = {}, {}
         print(f"      FPMD_CHAOS_SEED={SEED} FPMD_CHAOS_SECONDS={SECONDS:g}: {self.plan['pools']}",
               flush=True)
         for i, name in enumerate(NAMES):
@@ -420,6 +429,8 @@ class Chaos(GuestCase):
 
     def drain(self, name):
         self.note = f"drain of {name} after round {self.number}"
+        self.start(name)  # it may have left while the other one was looked at
+        self.wait_ready(name)
         done = self.guest.run("fpmctl", "drain", "--quiet=200ms", "--keep-socket", name, check=False)
         self.assertEqual(done.returncode, 0, f"{self.note}: {done.stderr}")
 

@@ -76,7 +76,10 @@ class Leaving(GuestCase):
             # Around the moment at which it leaves.
             time.sleep(1 + dice.uniform(-0.02, 0.15))
             self.assertEqual(self.ask("often", "/hello.php").text, "Hello World\n", f"seed {seed}")
-            time.sleep(1 + dice.uniform(0.05, 0.2))
+            if i < 22:
+                time.sleep(1 + dice.uniform(0.05, 0.2))
+            else:
+                self.wait_gone("often")
         self.assertGreaterEqual(left(), 20)
         self.assertEqual(self.guest.properties("fpmd@often.socket", "ActiveState")["ActiveState"],
                          "active")
@@ -165,13 +168,14 @@ class Leaving(GuestCase):
     def test_a_pool_that_stops_cannot_be_drained(self):
         self.drained_pool("twice", children=1)
         manager = self.pids("twice")[0]
-        slow = Background(self.ask, "twice", "/wait.php", query="ms=5000")
+        slow = Background(self.ask, "twice", "/gate.php", **self.close_gate("twice"))
         wait_until(lambda: self.status("twice")["active"] >= 1, 5, "the request runs")
         os.kill(manager, signal.SIGTERM)
         wait_until(lambda: self.status("twice")["state"] == "stopping", 4, "it stops")
         done = self.guest.run("fpmctl", "drain", "twice", check=False)
         self.assertNotEqual(done.returncode, 0)
         self.assertIn("stopping", done.stdout + done.stderr)
+        self.open_gate("twice")
         self.assertEqual(slow.result().status, 200)
 
     # ---- stop ----
@@ -181,31 +185,42 @@ class Leaving(GuestCase):
         wait_until(lambda: self.status(name)["active"] >= 1, 5, "the request runs")
         return call
 
+    def run_on_until_told(self, name):
+        """Until open_gate(name)."""
+        call = Background(self.ask, name, "/gate.php", timeout=60, **self.close_gate(name))
+        wait_until(lambda: self.status(name)["active"] >= 1, 5, "the request runs")
+        return call
+
+    def wait_texts(self, name, count, is_one):
+        """Waits until systemd has shown so many different texts of this kind."""
+        seen = set()
+
+        def look():
+            seen.add(self.status_text(name))
+            return len([text for text in seen if is_one(text)]) >= count
+        try:
+            wait_until(look, 15, "the texts", step=0.2)
+        except AssertionError:
+            raise AssertionError(f"only these texts: {seen}") from None
+
     def test_a_stop_counts_down(self):
         self.pool("count", process_control_timeout="20s")
         self.ask("count", "/hello.php")
-        slow = self.run_on("count", 6000)
+        slow = self.run_on_until_told("count")
         self.guest.systemctl("stop", "--no-block", "fpmd@count.service")
-        seen = set()
-        while slow.is_alive():
-            seen.add(self.status_text("count"))
-            time.sleep(0.2)
+        self.wait_texts("count", 3, lambda text: text.startswith("Stopping: 1 request finishes, "))
+        self.open_gate("count")
         self.assertEqual(slow.result().status, 200)
-        left = [text for text in seen if text.startswith("Stopping: 1 request finishes, ")]
-        self.assertGreaterEqual(len(left), 3, seen)
         self.wait_gone("count")
 
     def test_a_stop_tells_the_time_that_the_unit_gives(self):
         self.pool("unit")
         self.ask("unit", "/hello.php")
-        slow = self.run_on("unit", 4000)
+        slow = self.run_on_until_told("unit")
         self.guest.systemctl("stop", "--no-block", "fpmd@unit.service")
-        seen = set()
-        while slow.is_alive():
-            seen.add(self.status_text("unit"))
-            time.sleep(0.2)
+        self.wait_texts("unit", 1, lambda text: " s left" in text or " s so far" in text)
+        self.open_gate("unit")
         self.assertEqual(slow.result().status, 200)
-        self.assertTrue(any(" s left" in text or " s so far" in text for text in seen), seen)
         self.wait_gone("unit")
 
     def test_the_files_limit_may_be_longer_than_the_units(self):
@@ -231,7 +246,8 @@ class Leaving(GuestCase):
 
     def test_at_the_limit_of_the_unit_the_sweep_says_503(self):
         self.pool("sweep", children=2)
-        self.drop_in("sweep", "[Service]\nTimeoutStopSec=1\n")
+        # Of the stop, and then of the sweep.
+        self.drop_in("sweep", "[Service]\nTimeoutStopSec=4\n")
         self.ask("sweep", "/hello.php")
         calls = [self.run_on("sweep", 30000) for _ in range(2)]
         wait_until(lambda: self.status("sweep")["active"] == 2, 5, "two requests run")

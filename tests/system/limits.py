@@ -10,7 +10,7 @@ import time
 
 import fastcgi
 from suite import (GuestCase, alive, executable, in_parallel, inner_pid, load, main, message_id, proc,
-                   proc_status, wait_until)
+                   proc_status, sent_at, wait_until)
 
 # What scripts do when their time is over. Each says "begin" only in its buffer, unless it is "sent".
 SCRIPTS = {
@@ -318,18 +318,20 @@ server {
                 self.assertGreaterEqual(able, 3, status)
                 self.assertGreaterEqual(able + status["draining"], 4, "capacity never drops")
                 self.assertLessEqual(able + status["starting"], 4, "one after the other")
-        self.assertFalse(self.worker_pids("old-age") & before)
+        wait_until(lambda: not self.worker_pids("old-age") & before, 10, "all are others")
         self.assertEqual(self.status("old-age")["workers_crashed"], 0)
         self.assertEqual(self.status("old-age")["generation"], 1)
 
     def test_a_busy_old_worker_finishes(self):
         self.pool("busy-age", children=1, pm_max_lifetime="2s")
         self.ask("busy-age", "/hello.php")
-        slow = Call(lambda: self.ask("busy-age", "/wait.php", query="ms=10000"))
-        wait_until(lambda: any("ms=10000" in w["uri"] for w in self.status("busy-age")["workers"]), 5,
+        gate = self.close_gate("busy-age")
+        slow = Call(lambda: self.ask("busy-age", "/gate.php", **gate))
+        wait_until(lambda: any(gate["query"] in w["uri"] for w in self.status("busy-age")["workers"]), 5,
                    "the old worker is busy")
         self.assertEqual(self.ask("busy-age", "/hello.php").status, 200)
         self.assertTrue(slow.is_alive(), "its successor serves meanwhile")
+        self.open_gate("busy-age")
         self.assertEqual(slow.result().response.status, 200)
 
     def test_an_idle_old_worker_of_an_ondemand_pool_has_no_successor(self):
@@ -378,7 +380,9 @@ server {
         wait_until(lambda: sum(int(r["CONNECTIONS"]) for r in told()) >= 5, 5, "all are told of", step=0.1)
         records = told()
         self.assertEqual(sum(int(r["CONNECTIONS"]) for r in records), 5)
-        self.assertLessEqual(len(records), 2)
+        # Where the late one was later than that, its second is another.
+        span = sent_at(records[-1]) - sent_at(records[0])
+        self.assertLessEqual(len(records), max(2, 1 + int(span + 0.5)), records)
 
     def test_who_waits_less_is_served(self):
         self.pool("patient", children=2, queue_timeout="6s")
@@ -462,9 +466,9 @@ class Input(GuestCase):
     def held(self, name):
         return self.status(name)["connections_parked"]
 
-    def porter(self, name):
+    def porters(self, name):
         return [p for p in self.guest.processes(f"fpmd@{name}.service")
-                if executable(p) == "fpmd-porter"][0]
+                if executable(p) == "fpmd-porter"]
 
     def test_a_head_that_is_too_large_is_answered_431(self):
         self.pool("heads", security_max_params_size="8K", security_max_params=64)
@@ -493,7 +497,7 @@ class Input(GuestCase):
 
     def many(self, name, clients):
         """The next requests are answered, none after those that are silent, and what holds the rest is small."""
-        porter = self.porter(name)
+        porter = wait_until(lambda: self.porters(name), 10, "a porter")[0]
         for _ in range(20):
             begin = time.monotonic()
             self.assertEqual(self.ask(name, "/hello.php").status, 200)

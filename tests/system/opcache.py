@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import fastcgi
 from background import Background
-from suite import GuestCase, in_parallel, inner_pid, load, main, message_id, wait_until
+from suite import GuestCase, alive, in_parallel, inner_pid, load, main, message_id, wait_until
 
 # Finds a text in the memory where OPcache keeps scripts, by the mapping, and writes another.
 POISON = r"""<?php
@@ -97,11 +97,12 @@ class Lock(GuestCase):
         in_parallel(2, lambda i: self.ask("free", "/wait.php", query="ms=100"))
         wait_until(lambda: self.status("free")["idle"] == 2, 5, "both workers are there, and idle")
         with ThreadPoolExecutor(1) as executor:
-            running = executor.submit(self.ask, "free", "/wait.php", query="ms=4000")
+            running = executor.submit(self.ask, "free", "/gate.php", **self.close_gate("free"))
             wait_until(lambda: self.status("free")["active"] == 1, 5, "the script runs")
             time.sleep(0.2)
             locks = self.locks(set(self.pids("free")[2]))
             self.assertEqual(self.status("free")["active"], 1)
+            self.open_gate("free")
             running.result()
         # A byte for the life of each worker, none for the request.
         self.assertEqual(sorted(locks), [("WRITE", 4096), ("WRITE", 4097)])
@@ -119,8 +120,10 @@ class Lock(GuestCase):
                   query="ms=2", pause=(0.01, 0.08)) as running:
             for round in range(3):
                 time.sleep(1)
-                for worker in self.pids("place")[2][:2]:
+                killed = self.pids("place")[2][:2]
+                for worker in killed:
                     os.kill(worker, 9)
+                wait_until(lambda pids=killed: not any(map(alive, pids)), 10, "they have ended")
                 self.assertEqual(self.ask("place", "/reset.php").text, "true")
                 restarts = wait_until(lambda n=round: (told := json.loads(self.ask(
                     "place", "/restarts.php").text)) and told[0] and told[2] > n and told[2], 40,

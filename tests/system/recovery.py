@@ -2,11 +2,12 @@
 
 import contextlib
 import json
+import re
 import signal
 import threading
 import time
 
-from suite import (GuestCase, alive, inner_pid, load, main, message_id, wait_until, write_pool)
+from suite import (GuestCase, alive, inner_pid, load, main, message_id, sent_at, wait_until, write_pool)
 
 BROKEN_INI = "/etc/php/8.2/fpm/php.ini"
 
@@ -68,13 +69,20 @@ class Recovery(GuestCase):
         self.guest.write(f"/etc/fpmd/conf.d/{name}.conf", good)
 
     def assert_spaced(self, records, distances):
-        """The records lie about so many seconds apart."""
-        times = [int(r["__REALTIME_TIMESTAMP"]) / 1e6 for r in records]
+        """The records lie about so many seconds apart. A try begins so long after the one before has
+        failed, which its record tells a moment later."""
+        times = [sent_at(r) for r in records]
         found = [b - a for a, b in zip(times, times[1:])]
         self.assertGreaterEqual(len(found), len(distances), found)
+        self.assertGreater(sum(found[:len(distances)]), sum(distances) * 0.9, found)
         for seconds, expected in zip(found, distances):
-            self.assertGreater(seconds, expected * 0.9, found)
+            self.assertGreater(seconds, expected - 0.5, found)
             self.assertLess(seconds, expected + 3, found)
+
+    def next_try(self, name):
+        """When time alone brings it, as time.time()."""
+        last = self.waiting(name)[-1]
+        return sent_at(last) + int(last["PAUSE_USEC"]) / 1e6
 
     # ---- a start that fails ----
 
@@ -98,8 +106,9 @@ class Recovery(GuestCase):
             self.assertIn("pm.max_childen", record["MESSAGE"])
         self.assertEqual(self.properties("first", "ActiveState", "NRestarts"),
                          {"ActiveState": "activating", "NRestarts": "1"})
-        self.assertRegex(self.status_text("first"),
-                         r"^Cannot start: .*pm.max_childen.*; next try in [1-8] s \(attempt 6\)$")
+        # systemd is told after the journal.
+        wait_until(lambda: re.search(r"^Cannot start: .*pm.max_childen.*; next try in [1-8] s \(attempt 6\)$",
+                                     self.status_text("first")), 5, "the status says so")
         self.mend("first", good)
         wait_until(lambda: self.properties("first", "ActiveState")["ActiveState"] == "active", 5,
                    "the pool runs")
@@ -124,7 +133,7 @@ class Recovery(GuestCase):
         self.guest.write(BROKEN_INI, ini + "\n[broken\nzend_extension = \"\n(((\n")
         self.pool("boot", children=2)
         clients = [Call(lambda: self.ask("boot", "/hello.php", timeout=60)) for _ in range(8)]
-        wait_until(lambda: len(self.waiting("boot")) >= 3, 15, "three tries")
+        wait_until(lambda: len(self.waiting("boot")) >= 4, 20, "four tries")
         self.assertEqual(self.guest.properties("fpmd@boot.socket", "ActiveState")["ActiveState"],
                          "active")
         pid = self.main_pid("boot")
@@ -132,16 +141,16 @@ class Recovery(GuestCase):
         self.assertEqual([r["MESSAGE_ID"] for r in said],
                          [message_id("POOL_WAITING")] * len(said), [r["MESSAGE"] for r in said])
         records = self.waiting("boot")
-        self.assert_spaced(records, [1, 2])
+        self.assert_spaced(records, [1, 2, 4])
         others = [r["MESSAGE"] for r in self.own_records("boot")
                   if int(r["__REALTIME_TIMESTAMP"]) > int(records[0]["__REALTIME_TIMESTAMP"])
                   and r.get("MESSAGE_ID") != message_id("POOL_WAITING")]
         self.assertEqual(others, [])
         self.assertTrue(all(c.is_alive() for c in clients))
+        due = self.next_try("boot")
         self.guest.write(BROKEN_INI, ini)
-        begin = time.monotonic()
         self.assertEqual([c.result(20).text for c in clients], ["Hello World\n"] * 8)
-        self.assertLess(time.monotonic() - begin, 3, "the change ends the wait")
+        self.assertLess(time.time(), due, "the change ends the wait")
 
     def test_time_alone_mends_too(self):
         """Something that no file tells: the program is there again."""
@@ -165,20 +174,22 @@ class Recovery(GuestCase):
         wait_until(lambda: len(self.waiting("dropin")) >= 4, 20, "tries at a distance")
         folder = self.guest.path("/etc/fpmd/conf.d/dropin.conf.d")
         self.addCleanup(self.guest.run, "rm", "-rf", "/etc/fpmd/conf.d/dropin.conf.d")
-        begin = time.monotonic()
+        due = self.next_try("dropin")
         folder.mkdir()
         self.guest.write("/etc/fpmd/conf.d/dropin.conf.d/10-runtime.conf", "runtime = php8.2\n")
         self.assertEqual(client.result(20).text, "Hello World\n")
-        self.assertLess(time.monotonic() - begin, 3)
+        self.assertLess(time.time(), due)
 
     def test_a_reload_tries_at_once(self):
         good = self.break_pool("hurry")
         self.guest.systemctl("start", "fpmd@hurry.service", check=False)
-        wait_until(lambda: len(self.waiting("hurry")) >= 3, 15, "tries at a distance")
+        wait_until(lambda: len(self.waiting("hurry")) >= 4, 20, "tries at a distance")
         n = len(self.waiting("hurry"))
         done = self.guest.run("fpmctl", "reload", "hurry", check=False)
         self.assertEqual(done.returncode, 1)
         self.assertIn("pm.max_childen", done.stdout + done.stderr)
+        # The answer comes before the record.
+        wait_until(lambda: len(self.waiting("hurry")) > n, 5, "a try")
         self.assertEqual(len(self.waiting("hurry")), n + 1)
         self.guest.run("kill", "-HUP", self.main_pid("hurry"))
         wait_until(lambda: len(self.waiting("hurry")) == n + 2, 10, "another try")
@@ -194,12 +205,14 @@ class Recovery(GuestCase):
         good = self.break_pool("byhand")
         self.guest.systemctl("start", "fpmd@byhand.service", check=False)
         wait_until(lambda: len(self.waiting("byhand")) >= 1, 10, "it waits")
+        before = self.waiting("byhand")[0]["_PID"]
         begin = time.monotonic()
         done = self.guest.systemctl("restart", "fpmd@byhand.service", check=False)
         self.assertEqual(done.returncode, 1)
         self.assertLess(time.monotonic() - begin, 20)
-        wait_until(lambda: len(self.waiting("byhand")) >= 2, 10, "it waits again")
-        self.assertEqual(self.waiting("byhand")[-1]["ATTEMPT"], "2")
+        again = wait_until(lambda: [r for r in self.waiting("byhand") if r["_PID"] != before], 10,
+                           "it waits again")
+        self.assertEqual(again[0]["ATTEMPT"], "2")
         self.guest.systemctl("stop", "fpmd@byhand.service")
         self.mend("byhand", good)
         self.assertEqual(self.guest.systemctl("start", "fpmd@byhand.service").returncode, 0)
@@ -362,23 +375,32 @@ class Recovery(GuestCase):
 
     # ---- templates and workers ----
 
+    def pause(self, name, number):
+        """How long after the death of the template before it a generation served, as the manager tells."""
+        died = self.wait_record(POOL=name, MESSAGE_ID=message_id("TEMPLATE_EXITED"), GENERATION=number - 1)
+        serves = self.wait_record(POOL=name, MESSAGE_ID=message_id("POOL_RELOADED"), GENERATION=number)
+        return sent_at(serves) - sent_at(died)
+
     def test_a_template_that_is_killed_again_and_again(self):
         """The first is replaced at once, those that follow at growing distances; nobody is lost."""
         self.pool("template", children=2)
         self.ask("template", "/hello.php")
         pauses = []
-        with load(self.socket("template"), "/srv/www/hello.php", clients=4, seconds=10) as running:
-            for number in range(2, 5):
-                pid = self.template("template")[0]
-                begin = time.monotonic()
+        with load(self.socket("template"), "/srv/www/hello.php", clients=4, seconds=60) as running:
+            # How long a generation takes here without a pause.
+            begin = time.monotonic()
+            self.guest.run("fpmctl", "reload", "template")
+            took = time.monotonic() - begin
+            for number in range(3, 6):
+                pid = self.full("template")[1][0]
                 self.guest.run("kill", "-KILL", inner_pid(pid))
                 wait_until(lambda n=number: self.status("template")["generation"] == n, 6,
                            "another generation")
                 wait_until(lambda p=pid: not alive(p), 5, "the old one has gone")
-                pauses.append(time.monotonic() - begin)
-            result = running.result()
+                pauses.append(self.pause("template", number))
+            result = running.stop()
         self.assertEqual(result["failed"], 0, result)
-        self.assertLess(pauses[0], 0.9, pauses)
+        self.assertLess(pauses[0], 0.6 + took, pauses)
         self.assertGreater(pauses[1], 0.9, pauses)
         self.assertGreater(pauses[2], 1.9, pauses)
 
@@ -402,16 +424,17 @@ class Recovery(GuestCase):
     def test_killed_workers_that_have_served_are_replaced_at_once(self):
         self.pool("quick", children=8)
         self.ask("quick", "/hello.php")
-        with load(self.socket("quick"), "/srv/www/wait.php", clients=16, seconds=6) as running:
+        with load(self.socket("quick"), "/srv/www/wait.php", clients=16, seconds=120) as running:
             time.sleep(0.5)
-            for _ in range(20):
-                workers = [w for w in self.status("quick")["workers"] if w["requests"] > 0]
+            for number in range(1, 21):
+                workers = wait_until(lambda: [w for w in self.status("quick")["workers"]
+                                              if w["requests"] > 0], 5, "one that has served")
                 self.guest.run("kill", "-KILL", workers[0]["pid"], check=False)
-                time.sleep(0.1)
-                status = self.status("quick")
-                self.assertGreaterEqual(status["active"] + status["idle"], 7, status)
-            result = running.result()
+                wait_until(lambda n=number: (s := self.status("quick"))["workers_crashed"] == n and
+                           s["active"] + s["idle"] == 8, 5, "another one in its place")
+            result = running.stop()
         self.assertLessEqual(result["failed"], 20, result)
+        self.assertEqual(self.waiting("quick"), [], "no pause")
 
     # ---- settings in another shape ----
 
@@ -441,7 +464,7 @@ class Recovery(GuestCase):
     def test_a_refused_reload_never_ends_what_runs(self):
         self.pool("runs", children=1)
         self.ask("runs", "/hello.php")
-        pids = self.pids("runs")
+        pids = self.full("runs", 1)
         for _ in range(5):
             self.guest.write("/etc/fpmd/conf.d/runs.conf", "[runs]\nnonsense = 1\n")
             self.assertEqual(self.guest.systemctl("reload", "fpmd@runs", check=False).returncode, 1)

@@ -3,6 +3,7 @@ answered, by somebody, and what nobody waits for is not run."""
 
 import json
 import select
+import signal
 import socket
 import subprocess
 import time
@@ -47,8 +48,11 @@ class RecyclingCase(GuestCase):
 class Leaving(RecyclingCase):
     nginx = False
 
-    def lossless(self, result):
-        """Every request was answered, and no kept connection was closed."""
+    def lossless(self, name, clients, begun):
+        """Ends the clients, once there were enough requests: every one was answered, and no kept
+        connection was closed."""
+        wait_until(lambda: self.counter(name, "requests") > begun + 600, 60, "enough requests")
+        result = clients.stop()
         self.assertGreater(result["ok"], 500, result)
         self.assertEqual((result["failed"], result["closed_idle"]), (0, 0), result)
 
@@ -59,10 +63,12 @@ class Leaving(RecyclingCase):
         before = self.ask("mill", "/hello.php").text
         self.assertEqual(before, HELLO)
         for keep in (False, True):
+            begun = self.counter("mill", "requests")
             with self.subTest(keep=keep), load(self.socket("mill"), "/srv/www/hello.php", clients=16,
-                                               seconds=4, keep=keep, strict=True,
+                                               seconds=90, keep=keep, strict=True,
                                                expect=HELLO) as clients:
-                self.lossless(clients.result())
+                time.sleep(4)
+                self.lossless("mill", clients, begun)
         self.no_obituary("mill")
 
     def test_a_kept_connection_outlives_its_workers(self):
@@ -75,14 +81,16 @@ class Leaving(RecyclingCase):
     def test_the_successor_is_there_when_the_last_request_ends(self):
         self.pool("heir", children=1, pm_max_requests=2)
         first = json.loads(self.ask("heir", "/wait.php", query="ms=1").text)["pid"]
-        with Connection(self.socket("heir")) as slow, Connection(self.socket("heir")) as next_one:
-            slow.send(head("/wait.php", "ms=4000") + stream(STDIN, b""))
-            time.sleep(0.2)
-            next_one.send(head("/wait.php", "ms=1") + stream(STDIN, b""))
-            answers = [json.loads(c.read_response().text) for c in (slow, next_one)]
-        self.assertEqual(answers[0]["pid"], first)
-        self.assertNotEqual(answers[1]["pid"], first)
-        self.assertLess(answers[1]["end"], answers[0]["end"])
+        gate = self.close_gate("heir")["query"]
+        with Connection(self.socket("heir")) as slow:
+            slow.send(head("/gate.php", gate) + stream(STDIN, b""))
+            runs = wait_until(lambda: [w["pid"] for w in self.status("heir")["workers"]
+                                       if w["state"] == "running" and gate in w["uri"]], 10, "it runs")
+            answer = json.loads(self.ask("heir", "/wait.php", query="ms=1").text)
+            self.open_gate("heir")
+            self.assertEqual(slow.read_response().text, "through")
+        self.assertEqual(runs, [first])
+        self.assertNotEqual(answer["pid"], first)
 
     # ---- pm.max_memory ----
 
@@ -107,14 +115,17 @@ class Leaving(RecyclingCase):
         self.pool("signals", children=4)
         self.ask("signals", "/hello.php")
         for keep in (False, True):
+            begun = self.counter("signals", "requests")
             with self.subTest(keep=keep), load(self.socket("signals"), "/srv/www/hello.php",
-                                               clients=16, seconds=5, keep=keep, strict=True,
+                                               clients=16, seconds=90, keep=keep, strict=True,
                                                expect=HELLO) as clients:
                 for i in range(12):
-                    pid = self.worker_pids("signals")[i % 4]
-                    self.guest.run("kill", "-TERM" if i % 2 else "-QUIT", str(pid), check=False)
+                    pids = wait_until(lambda: len(p := self.worker_pids("signals")) >= 4 and p, 10,
+                                      "four workers")
+                    self.guest.run("kill", "-TERM" if i % 2 else "-QUIT", str(pids[i % 4]), check=False)
                     time.sleep(0.25)
-                self.lossless(clients.result())
+                time.sleep(2)
+                self.lossless("signals", clients, begun)
         self.no_obituary("signals")
 
     def test_an_idle_worker_with_many_connections_leaves_at_once(self):
@@ -216,14 +227,15 @@ class Abandoned(RecyclingCase):
         self.pool("gone", children=1)
         self.ask("gone", "/hello.php")
         with Connection(self.socket("gone")) as busy:
-            busy.send(head("/ran.php", "id=busy&ms=1000") + stream(STDIN, b""))
-            time.sleep(0.2)
+            busy.send(head("/ran.php", f"id=busy&{self.close_gate('gone')['query']}") + stream(STDIN, b""))
+            wait_until(lambda: self.status("gone")["active"] == 1, 5, "the only worker is busy")
             waiting = [self.connect("gone") for _ in range(4)]
             for i, connection in enumerate(waiting):
                 connection.send(head("/ran.php", f"id={i}") + stream(STDIN, b""))
             waiting[2].socket.shutdown(socket.SHUT_WR)  # it has said all, and waits
             for i in (0, 1, 3):
                 waiting[i].close()
+            self.open_gate("gone")
             self.assertEqual(busy.read_response().text, "done busy")
         self.assertEqual(waiting[2].read_response().text, "done 2")
         self.ask("gone", "/ran.php", query="id=last")
@@ -245,13 +257,14 @@ class Abandoned(RecyclingCase):
         """Whether the client has gone is no system call of a worker that had nothing to do."""
         self.pool("calls", children=1)
         self.ask("calls", "/hello.php")
-        trace = subprocess.Popen(["timeout", "-s", "INT", "2", "strace", "-p",
-                                  str(self.pids("calls")[2][0])],
+        trace = subprocess.Popen(["strace", "-p", str(self.full("calls", 1)[2][0])],
                                  stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        self.addCleanup(trace.kill)
         attached = trace.stderr.readline()
         for _ in range(10):
             time.sleep(0.05)
             self.ask("calls", "/hello.php")
+        trace.send_signal(signal.SIGINT)
         calls = [line for line in trace.communicate(timeout=10)[1].splitlines() if "(" in line]
         self.assertEqual(sum(c.startswith("accept4(") for c in calls), 10, attached + str(calls))
         # (It may wait a moment for the first bytes of a client, which is POLLIN.)
@@ -273,7 +286,7 @@ class Resting(RecyclingCase):
         self.guest.write("/srv/www/take.php", TAKE_20_MB)
         self.pool("rest", children=1)
         self.ask("rest", "/hello.php")
-        pid = self.pids("rest")[2][0]
+        pid = self.full("rest", 1)[2][0]
 
         def anonymous_kb():
             return int(proc_status(pid)["RssAnon"].split()[0])

@@ -8,9 +8,9 @@ import time
 
 import fastcgi
 from lifecycle import Background
-from loss.footprint import footprint, grown, memory_kb
-from suite import (GuestCase, alive, in_parallel, inner_pid, load, main, message_id, proc, proc_status,
-                   wait_until)
+from loss.footprint import footprint, grown, memory_kb, start_porter
+from suite import (GuestCase, alive, executable, in_parallel, inner_pid, load, main, message_id, proc,
+                   proc_status, wait_until)
 
 PROGRAM = "/usr/sbin/fpmd"
 
@@ -43,7 +43,11 @@ class Reexec(GuestCase):
         self.pool(name, **options)
         self.names.append(name)
         self.assertEqual(self.ask(name, "/hello.php").status, 200)
-        # Its first worker may serve before the manager has heard of it.
+        self.wait_ready(name)
+
+    def wait_ready(self, name):
+        """Its first worker may serve before the manager has heard of it, and what starts takes no other
+        program."""
         wait_until(lambda: self.status(name)["state"] == "ready", 5, "a ready manager")
 
     def reexec(self, name, check=True):
@@ -128,6 +132,7 @@ class Reexec(GuestCase):
     def test_nothing_is_left_behind(self):
         self.start_pool("clean", children=4)
         self.reexec("clean")
+        start_porter(self, "clean")
         before, memory = footprint(self.guest, "fpmd@clean"), memory_kb(self.guest, "fpmd@clean")
         counted = self.status("clean")
         for _ in range(20):
@@ -157,12 +162,14 @@ class Reexec(GuestCase):
 
     def test_a_generation_that_leaves_is_handed_over(self):
         self.start_pool("leaving", children=2)
-        call = self.slow("leaving", 4000)
+        call = Background(self.ask, "leaving", "/gate.php", timeout=60, **self.close_gate("leaving"))
+        wait_until(lambda: self.status("leaving")["active"] >= 1, 5, "the request runs")
         self.guest.systemctl("reload", "fpmd@leaving")
         self.reexec("leaving")
         self.assertEqual({w["generation"] for w in self.status("leaving")["workers"]}, {1, 2})
         self.reexec("leaving")
-        self.assertIn("end", call.result().text)
+        self.open_gate("leaving")
+        self.assertEqual(call.result().text, "through")
         wait_until(lambda: {w["generation"] for w in self.status("leaving")["workers"]} == {2}, 5,
                    "the old generation has gone")
         wait_until(lambda: len(self.pids("leaving")[1]) == 1, 7, "its template has gone")
@@ -212,16 +219,22 @@ class Reexec(GuestCase):
     def test_what_a_crashed_manager_left_is_handed_over(self):
         self.start_pool("crashed", children=2)
         self.names.remove("crashed")
-        call = self.slow("crashed", 4000)
+        call = Background(self.ask, "crashed", "/gate.php", timeout=60, **self.close_gate("crashed"))
+        wait_until(lambda: self.status("crashed")["active"] >= 1, 5, "the request runs")
         os.kill(self.manager("crashed"), signal.SIGKILL)
         wait_until(lambda: self.guest.properties("fpmd@crashed", "NRestarts", "ActiveState") ==
                    {"NRestarts": "1", "ActiveState": "active"}, 10, "another manager")
         self.assertEqual(self.ask("crashed", "/hello.php").status, 200)
         self.reexec("crashed")
         # It waits for them.
-        self.guest.systemctl("stop", "fpmd@crashed.service")
-        self.assertTrue(not call.is_alive())
-        self.assertIn("end", call.result().text)
+        stop = Background(self.guest.systemctl, "stop", "fpmd@crashed.service")
+        wait_until(lambda: self.guest.properties("fpmd@crashed", "ActiveState")["ActiveState"]
+                   == "deactivating", 10, "the pool stops")
+        time.sleep(1)
+        self.assertTrue(stop.is_alive())
+        self.open_gate("crashed")
+        self.assertEqual(call.result().text, "through")
+        stop.result()
 
     def test_reloads_at_the_same_time_are_done_as_well(self):
         self.start_pool("both", children=4)
@@ -249,16 +262,25 @@ class Reexec(GuestCase):
 
     def test_a_stop_that_comes_with_the_answer_is_not_lost(self):
         """The manager sees the end of the check and the signal at the same time."""
+        # No other manager follows, which would be the program that stands there now.
+        self.guest.write("/etc/systemd/system/fpmd@crossed.service.d/test.conf", "[Service]\nRestart=no\n")
+        self.guest.systemctl("daemon-reload")
         self.start_pool("crossed")
         self.names.remove("crossed")
-        self.replace_program(text=b"#!/bin/sh\necho fpmd-state=1 test; sleep 0.3\n")
+        self.close_gate("crossed")
+        self.replace_program(text=b"#!/bin/sh\n[ $1 = --check-state ] || exit 0\necho fpmd-state=1 test\n"
+                                  b"while [ ! -e /srv/www/gates/crossed ]; do sleep 0.1; done\n")
         manager = self.manager("crossed")
         kept = os.stat(f"/proc/{manager}/exe").st_ino
         call = Background(self.reexec, "crossed", check=False)
+
         wait_until(lambda: any("sleep" in proc(p, "comm")
                                for p in self.guest.processes("fpmd@crossed")), 5, "it is asked")
         os.kill(manager, signal.SIGSTOP)
-        time.sleep(1)
+        check = next(int(p) for p in proc(manager, f"task/{manager}/children").split()
+                     if proc(p, "cmdline").startswith("/bin/sh\0"))
+        self.open_gate("crossed")
+        wait_until(lambda: proc_status(check)["State"].startswith("Z"), 5, "the check has ended")
         os.kill(manager, signal.SIGTERM)
         self.assertEqual(os.stat(f"/proc/{manager}/exe").st_ino, kept)
         os.kill(manager, signal.SIGCONT)
@@ -274,9 +296,9 @@ class Reexec(GuestCase):
         self.reexec("after")
         pid = self.manager("after")
         with load(self.socket("after"), "/srv/www/wait.php", query="ms=50", clients=8,
-                  seconds=2) as running:
-            wait_until(lambda: self.status("after")["active"] >= 5, 5, "it grows")
-            self.assertEqual(running.result()["failed"], 0)
+                  seconds=60) as running:
+            wait_until(lambda: self.status("after")["active"] >= 5, 15, "it grows")
+            self.assertEqual(running.stop()["failed"], 0)
         wait_until(lambda: not self.status("after")["workers"], 8, "it shrinks")
         page = fastcgi.request(self.socket("after"), "/fpm-status", query="json")
         self.assertEqual(json.loads(page.body)["pool"], "after")
@@ -371,8 +393,8 @@ class Reexec(GuestCase):
 
     def test_a_program_that_hangs_is_refused(self):
         self.refused("hanging", "did not answer", text=b"#!/bin/sh\nsleep 1000\n")
-        self.assertEqual([p for p in self.guest.processes("fpmd@hanging")
-                          if "sleep" in proc(p, "comm")], [])
+        wait_until(lambda: "sleep" not in [executable(p) for p in self.guest.processes("fpmd@hanging")], 5,
+                   "what it has started has ended")
 
     def test_a_program_that_is_gone_is_refused(self):
         self.start_pool("gone")
@@ -396,9 +418,10 @@ class Reexec(GuestCase):
         self.guest.systemctl("start", "fpmd@jail.socket")
         self.names.append("jail")
         self.assertIn("in jail", self.ask("jail", "/hello.php", root="").text)
+        self.wait_ready("jail")
         self.reexec("jail")
         self.assertIn("in jail", self.ask("jail", "/hello.php", root="").text)
-        os.kill(self.pids("jail")[1][0], signal.SIGKILL)
+        os.kill(self.full("jail")[1][0], signal.SIGKILL)
         wait_until(lambda: self.status("jail")["generation"] == 2, 10, "another template")
         self.assertIn("in jail", self.ask("jail", "/hello.php", root="").text)
         self.guest.systemctl("reload", "fpmd@jail")
@@ -428,6 +451,7 @@ class Reexec(GuestCase):
                 with contextlib.suppress(OSError):
                     return fastcgi.request(socket, "/hello.php").status == 200
             wait_until(answers, 15, "it serves")
+            self.wait_ready("front")
             self.assertIn("runs fpmd", self.reexec("front").stdout)
             self.assertIn("runs fpmd", self.reexec("front").stdout)
             self.assertTrue(answers())
