@@ -18,7 +18,7 @@ import time
 
 from loss.crowd import Events, crowd, problems, summary, total
 from loss.footprint import footprint
-from suite import GuestCase, alive, executable, main, proc, proc_status, wait_until, write_pool
+from suite import GuestCase, alive, executable, main, message_id, proc, proc_status, wait_until, write_pool
 
 # CI repeats one sequence; whoever runs it by hand looks for others.
 SEED = int(os.environ.get("FPMD_CHAOS_SEED") or
@@ -303,6 +303,7 @@ class Chaos(GuestCase):
                 self.events.add(f"{event} of {name}")
                 self.fire(name, event, which, rough)
             self.events.add("the last event")
+            self.quiet_since = time.time()
             for thread in self.scripts:
                 thread.join()
             results = {name: [c.results() for c in crowds[name]] for name in NAMES}
@@ -367,8 +368,11 @@ class Chaos(GuestCase):
             found = self.guest.properties(unit, "NRestarts", "StatusText", "ActiveState")
             return found["ActiveState"] not in ("activating", "reloading") and found
         state = wait_until(state, 10, f"{self.note}: systemd knows that {name} is ready")
-        # systemd counts anew when somebody restarts.
+        # systemd counts anew when somebody restarts, and when it left while the clients of the other ended.
         started = self.budgets[name].starts + (0 if self.restarted[name] else started)
+        if "idle_exit" in self.settings[name] and self.guest.journal(
+                since=self.quiet_since, POOL=name, MESSAGE_ID=message_id("POOL_IDLE")):
+            started = 0
         if state["ActiveState"] != "active" or int(state["NRestarts"]) != started:
             self.wrong.append(f"{name}: {started} restarts expected: {state}")
         if status["manager_pid"] == before["manager_pid"] and \
