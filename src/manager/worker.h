@@ -31,6 +31,9 @@ void worker_move_last(Worker *w);
 /** It has the signal: ends it a second later if it is still there. */
 void worker_end_soon(Worker *w);
 
+/** SIGKILL, to one whose pid is known. */
+void worker_kill(const Worker *w);
+
 /** It said something that makes no sense. */
 void worker_on_absurd(Worker *w);
 

@@ -9,7 +9,6 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -282,7 +281,7 @@ void worker_cgroup_enter(Worker *w)
     if (g->state == GENERATION_FORKING && !g->reason[0])
         snprintf(g->reason, sizeof(g->reason),
                  "a worker cannot be put into a cgroup of its own: %s: %s", file, strerror(-r));
-    kill(w->pid, SIGKILL);
+    worker_kill(w);
 }
 
 bool worker_cgroup_ran_out(const char *folder, pid_t pid)

@@ -16,11 +16,16 @@
 /* After so many senseless messages a worker is ended. */
 #define ABSURD_MAX 16
 
+void worker_kill(const Worker *w)
+{
+    /* An absurd one may not have said its pid yet: kill(2) of 0 would be our own group. */
+    if (w->pid > 0)
+        kill(w->pid, SIGKILL);
+}
+
 static int on_end_limit(sd_event_source *source, uint64_t usec, void *userdata)
 {
-    const Worker *w = userdata;
-
-    kill(w->pid, SIGKILL);
+    worker_kill(userdata);
     return 0;
 }
 
@@ -32,7 +37,7 @@ void worker_end_soon(Worker *w)
     r = sd_event_add_time_relative(w->manager->event, &w->end_source, CLOCK_MONOTONIC,
                                    END_LIMIT_USEC, 0, on_end_limit, w);
     if (r < 0)
-        kill(w->pid, SIGKILL);
+        worker_kill(w);
 }
 
 void worker_close_line(Worker *w)
@@ -44,8 +49,8 @@ void worker_close_line(Worker *w)
 void worker_on_absurd(Worker *w)
 {
     w->manager->absurd_messages++;
-    if (++w->n_absurd == ABSURD_MAX && w->pid > 0)
-        kill(w->pid, SIGKILL);
+    if (++w->n_absurd == ABSURD_MAX)
+        worker_kill(w);
 }
 
 static void do_absurd(Worker *w, const WorkerNews *news)
@@ -120,7 +125,7 @@ static void do_renew(Worker *w, const WorkerNews *news)
 
 static void do_kill(Worker *w, const WorkerNews *news)
 {
-    kill(w->pid, SIGKILL);
+    worker_kill(w);
 }
 
 static void do_end(Worker *w, const WorkerNews *news)

@@ -406,9 +406,10 @@ class Guest:
         with contextlib.suppress(Exception):
             self.run("journalctl", "--sync", timeout=10)
             after = [f"--since=@{since:.6f}"] if since else []
-            out = self.run("journalctl", "--no-pager", "-q", "-n", str(n), "-o", "short-precise",
+            # Not journalctl's -n: with --since it gives the first lines.
+            out = self.run("journalctl", "--no-pager", "-q", "-o", "short-precise",
                            "--no-hostname", *after, timeout=20).stdout
-            return "".join(line[:300] + "\n" for line in out.splitlines())
+            return "".join(line[:300] + "\n" for line in out.splitlines()[-n:])
         return "(the journal cannot be read)\n" + self.console()
 
     def console(self):

@@ -160,6 +160,15 @@ class GuestCase(unittest.TestCase):
                 {w["generation"] for w in status["workers"]} == {status["generation"]}
         wait_until(look, 10, f"only the newest generation of {name}")
 
+    def wait_running(self, name, script, workers=1):
+        """Waits until so many workers run a script, and returns them as the status has them. A worker is
+        active for a moment after its answer, too, and has no script yet when a request begins."""
+        def look():
+            found = [w for w in self.status(name)["workers"]
+                     if w["state"] == "running" and w["script"] == f"/srv/www{script}"]
+            return found if len(found) == workers else None
+        return wait_until(look, 10, f"{workers} workers of {name} that run {script}")
+
     # ---- scripts that run until they are told ----
 
     def close_gate(self, gate):

@@ -65,6 +65,7 @@ class Application:
         self.guest.run("fpmctl", "apply", pool)  # so that the report is complete
         self.guest.systemctl("start", f"fpmd@{pool}.socket")
         pages = self.visit(self.first_port + list(POOLS).index(pool))
+        self.status(pool)  # the manager answers a call that is denied before it records it
         return pages, {r["SYSCALL_NAME"]: r["MESSAGE"] for r in
                        self.records(pool=pool, MESSAGE_ID=message_id("CALL_DENIED"))}
 

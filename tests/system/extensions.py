@@ -65,8 +65,11 @@ class Extensions(GuestCase):
         waiting, said = collections.deque(names or NAMES), {}
 
         def work():
-            while waiting:
-                name = waiting.popleft()
+            while True:
+                try:
+                    name = waiting.popleft()
+                except IndexError:
+                    break
                 try:
                     said[name] = self.http(f"/extensions/{name}.php", port=port).data.decode()
                 except Exception as error:  # told with the others
@@ -80,6 +83,7 @@ class Extensions(GuestCase):
 
     def denied(self, pool):
         """Calls that were denied: name -> the script that made it first."""
+        self.status(pool)  # the manager answers the call before it records it
         return {r["SYSCALL_NAME"]: r for r in
                 self.records(pool=pool, MESSAGE_ID=message_id("CALL_DENIED"))}
 

@@ -47,6 +47,7 @@ class FaultCase(GuestCase):
             cls.running = settings
         self.look()
         self.generation = self.status(POOL)["generation"]
+        self.guest.run("journalctl", "--sync", check=False)  # what was sent before is of the case before
         self.since = time.time()
 
     def look(self):
@@ -385,9 +386,12 @@ class Disks(FaultCase):
         blocks, free, block = map(int, size)
         self.guest.run("mount", "-o", f"remount,size={(blocks - free + 1) * block}", "/run")
         self.addCleanup(self.guest.run, "mount", "-o", f"remount,size={blocks * block}", "/run")
-        self.guest.run("sh", "-c", "cat /dev/zero >/run/filler", check=False)
         self.addCleanup(self.guest.run, "rm", "-f", "/run/filler")
-        self.assertEqual(self.guest.run("stat", "-f", "-c", "%a", "/run").stdout.strip(), "0")
+
+        def is_full():  # others may give something back meanwhile
+            self.guest.run("sh", "-c", "cat /dev/zero >>/run/filler", check=False)
+            return self.guest.run("stat", "-f", "-c", "%a", "/run").stdout.strip() == "0"
+        wait_until(is_full, 10, "no room in /run")
 
     def test_no_space_in_run(self):
         """A pool starts, serves, reloads and stops while nothing can be written there."""
@@ -472,7 +476,9 @@ class Disks(FaultCase):
     def test_a_read_only_root(self):
         """Nothing on it can be changed, sockets and state are in /run: all goes on."""
         self.start()
-        self.guest.run("mount", "-o", "remount,ro", "/")
+        # Not while anybody has a file open for writing.
+        wait_until(lambda: self.guest.run("mount", "-o", "remount,ro", "/", check=False).returncode == 0, 10,
+                   "a read-only root")
         self.addCleanup(self.guest.run, "mount", "-o", "remount,rw", "/")
         self.assertNotEqual(self.guest.run("touch", "/srv/www/x", check=False).returncode, 0)
         self.assertTrue(self.reload()[0])

@@ -246,6 +246,7 @@ class Landlock(GuestCase):
         self.assertEqual(self.attempts("change", attempt), {"other": DENIED})
         self.confined("change", read="/srv/www /srv/other")
         self.guest.systemctl("reload", "fpmd@change")
+        self.settled("change")
         self.assertEqual(self.attempts("change", attempt), {"other": True})
         self.confined("change", read="/srv/nothing")
         self.assertNotEqual(self.guest.systemctl("reload", "fpmd@change", check=False).returncode, 0)
@@ -271,6 +272,7 @@ class Landlock(GuestCase):
             wait_until(lambda: self.status("again")["state"] == "ready", 5, "it watches the paths")
             self.guest.run("sh", "-c", command)
             wait_until(lambda: self.status("again")["generation"] == 2, 10, command)
+            self.settled("again")
             if attempt:
                 self.assertEqual(self.attempts("again", attempt), {"x": True}, command)
         self.assertEqual(self.ask("again", "/name.php").text, "127.0.0.7")
@@ -280,11 +282,13 @@ class Landlock(GuestCase):
             where=lambda r: "hosts" in r["MESSAGE"])["MESSAGE"])
         # Where the user of the pool can replace it, an administrator has to say so.
         self.guest.systemctl("restart", "fpmd@again")
+        wait_until(lambda: self.status("again")["state"] == "ready", 5, "it watches the paths")
         self.guest.run("sh", "-c", "echo 2 >/srv/site/new; mv /srv/site/new /srv/site/data/listed")
         time.sleep(0.6)
         self.assertEqual(self.status("again")["generation"], 1)
         self.assertEqual(self.attempts("again", ("x", "read", "/srv/site/data/listed")), {"x": DENIED})
         self.guest.systemctl("reload", "fpmd@again")
+        self.settled("again")
         self.assertEqual(self.attempts("again", ("x", "read", "/srv/site/data/listed")), {"x": True})
 
     def test_a_pool_with_chroot(self):
@@ -317,7 +321,7 @@ class Landlock(GuestCase):
     def test_ports(self):
         self.listen("import socket, time\n"
                     "held = [socket.create_server(('127.0.0.1', port)) for port in (9101, 9102)]\n"
-                    "time.sleep(60)", "/proc/net/tcp", "0100007F:238E")
+                    "time.sleep(600)", "/proc/net/tcp", "0100007F:238E")
         if landlock_abi() < ABI_WITH_PORTS:
             self.without_ports()
             return
@@ -348,7 +352,7 @@ class Landlock(GuestCase):
     def test_abstract_sockets(self):
         self.listen("import socket, time\n"
                     "held = socket.socket(socket.AF_UNIX); held.bind('\\0abstract'); held.listen(9)\n"
-                    "time.sleep(60)", "/proc/net/unix", r" 00010000 0001 01 +\d+ @abstract\n")
+                    "time.sleep(600)", "/proc/net/unix", r" 00010000 0001 01 +\d+ @abstract\n")
         kept_in = landlock_abi() >= ABI_WITH_SCOPES
         for value, expected in (("no", "Operation not permitted" if kept_in else True), ("yes", True)):
             self.confined("abstract", abstract_sockets=value)

@@ -18,21 +18,30 @@ from suite import (GuestCase, alive, executable, inner_pid, load, main, message_
 class Lifecycle(GuestCase):
     nginx = False
 
-    def waiter(self, name, ms):
-        """A request that takes ms milliseconds, under way."""
-        call = Background(self.ask, name, "/wait.php", query=f"ms={ms}")
-        wait_until(lambda: self.status(name)["active"] >= 1, 5, "the request runs")
+    def gated(self, name, gate):
+        """A request, under way, that takes until open_gate()."""
+        call = Background(self.ask, name, "/gate.php", timeout=120, **self.close_gate(gate))
+        self.wait_running(name, "/gate.php")
         return call
+
+    def stopping(self, name):
+        """A stop that has begun, and waits for requests."""
+        call = Background(self.guest.systemctl, "stop", f"fpmd@{name}.service")
+        wait_until(lambda: self.guest.properties(f"fpmd@{name}", "ActiveState")["ActiveState"] == "deactivating",
+                   10, f"{name} stops")
+        return call
+
+    def has_answered(self, name, count, before=None):
+        """Waits until a manager that is not the one with this pid knows of so many requests."""
+        def look():
+            pid = self.main_pid(name)
+            with contextlib.suppress(AssertionError):  # it does not answer yet
+                return pid not in (0, before) and self.status(name)["requests"] >= count and pid
+            return None
+        return wait_until(look, 60, f"{count} requests of {name}")
 
     def main_pid(self, name):
         return int(self.guest.properties(f"fpmd@{name}", "MainPID")["MainPID"])
-
-    def started(self, name):
-        """One request, and systemd knows that the pool is READY: until then it takes a reload for a
-        part of the start."""
-        self.ask(name, "/hello.php")
-        wait_until(lambda: self.guest.properties(f"fpmd@{name}", "ActiveState")["ActiveState"]
-                   == "active", 5, "systemd knows that it has started")
 
     def socket_state(self, name):
         return self.guest.properties(f"fpmd@{name}.socket", "ActiveState")["ActiveState"]
@@ -42,33 +51,38 @@ class Lifecycle(GuestCase):
     def test_five_restarts_under_load_lose_no_request(self):
         self.pool("busy", children=8)
         self.ask("busy", "/hello.php")
-        with load(self.socket("busy"), "/srv/www/wait.php", clients=16,
-                  seconds=12) as running:
+        with load(self.socket("busy"), "/srv/www/wait.php", clients=16, seconds=300) as running:
             for _ in range(5):
-                time.sleep(1)
+                self.has_answered("busy", 100)
                 self.guest.systemctl("restart", "fpmd@busy")
-            result = running.result()
+            self.has_answered("busy", 100)
+            result = running.stop()
         self.assertEqual(result["failed"], 0, result)
         self.assertGreater(result["ok"], 500, result)
 
     def test_a_stop_lets_requests_finish(self):
         self.pool("stopping", children=2)
         self.ask("stopping", "/hello.php")
-        slow = self.waiter("stopping", 1500)
+        slow = self.gated("stopping", "stopping")
+        stop = self.stopping("stopping")
+        self.assertTrue(slow.is_alive())
         start = time.monotonic()
-        self.guest.systemctl("stop", "fpmd@stopping.service")
+        self.open_gate("stopping")
+        stop.result()
         self.assertEqual(slow.result().status, 200)
-        self.assertIn("end", slow.result().text)
+        self.assertEqual(slow.result().text, "through")
         self.assertLess(time.monotonic() - start, 20)  # the unit would give it 90 s
         self.assertEqual(self.guest.properties("fpmd@stopping", "Result")["Result"], "success")
 
     def test_connections_made_during_a_stop_wait_for_the_next_start(self):
         self.pool("queue", children=1)
         self.ask("queue", "/hello.php")
-        slow = self.waiter("queue", 1500)
-        stop = Background(self.guest.systemctl, "stop", "fpmd@queue.service")
-        time.sleep(0.3)
+        slow = self.gated("queue", "queue")
+        stop = self.stopping("queue")
         waiting = [Background(self.ask, "queue", "/hello.php") for _ in range(4)]
+        wait_until(lambda: self.guest.run("ss", "-xlH", "src", "/run/fpmd/queue.sock").stdout.split()[2] == "4",
+                   10, "four connections wait")
+        self.open_gate("queue")
         stop.result()
         self.assertEqual(slow.result().status, 200)
         for call in waiting:
@@ -87,7 +101,8 @@ class Lifecycle(GuestCase):
         start = time.monotonic()
         self.guest.systemctl("stop", "fpmd@left.service")
         self.assertLess(time.monotonic() - start, 20)
-        self.assertEqual([p for p in pids if alive(p)], [])
+        # An orphan that was killed is there until PID 1 has waited for it.
+        wait_until(lambda: [p for p in pids if alive(p)] == [], 5, "nobody is left")
         self.assertEqual(self.guest.properties("fpmd@left", "Result")["Result"], "success")
 
     def test_the_drain_limit_ends_a_script_without_end(self):
@@ -95,7 +110,7 @@ class Lifecycle(GuestCase):
         self.pool("forever", children=1, process_control_timeout="1s")
         self.ask("forever", "/hello.php")
         call = Background(self.ask, "forever", "/forever.php")
-        wait_until(lambda: self.status("forever")["active"] == 1, 5, "the script runs")
+        self.wait_running("forever", "/forever.php")
         start = time.monotonic()
         self.guest.systemctl("stop", "fpmd@forever.service")
         self.assertLess(time.monotonic() - start, 20)
@@ -107,19 +122,20 @@ class Lifecycle(GuestCase):
     def test_a_killed_worker_has_an_obituary_and_a_successor(self):
         self.pool("crash", children=4)
         self.ask("crash", "/hello.php")
-        calls = [Background(self.ask, "crash", "/wait.php", query="ms=5000") for _ in range(4)]
-        wait_until(lambda: self.status("crash")["active"] == 4, 5, "four requests run")
-        _, _, workers = self.pids("crash")
+        gate = self.close_gate("crash")
+        calls = [Background(self.ask, "crash", "/gate.php", timeout=120, **gate) for _ in range(4)]
+        self.wait_running("crash", "/gate.php", 4)
+        _, _, workers = self.full("crash", 4)
         victim, number = workers[0], inner_pid(workers[0])
         self.guest.run("kill", "-KILL", number)
-
 
         def replaced():
             status = self.status("crash")
             return not alive(victim) and (status["active"], status["idle"]) == (3, 1)
 
-        wait_until(replaced, 4, "a new worker while the requests of the others still run")
+        wait_until(replaced, 10, "a new worker while the requests of the others still run")
         self.assertEqual(self.ask("crash", "/hello.php").text, "Hello World\n")
+        self.open_gate("crash")
         outcomes = []
         for call in calls:
             try:
@@ -130,7 +146,7 @@ class Lifecycle(GuestCase):
         record = self.wait_record(POOL="crash", MESSAGE_ID=message_id("WORKER_EXITED"),
                                   WORKER_PID=str(number))
         self.assertIn("KILL", record["MESSAGE"])
-        self.assertIn("/srv/www/wait.php", json.dumps(record))
+        self.assertIn("/srv/www/gate.php", json.dumps(record))
         self.assertEqual(record["GENERATION"], "1")
         self.assertEqual(record["PRIORITY"], "4")
 
@@ -153,25 +169,28 @@ class Lifecycle(GuestCase):
     def test_a_killed_manager_loses_no_request(self):
         self.pool("orphans", children=2)
         self.ask("orphans", "/hello.php")
-        slow = self.waiter("orphans", 7000)
+        slow = self.gated("orphans", "orphans")
         self.guest.run("kill", "-KILL", self.main_pid("orphans"))
         self.assertEqual(self.ask("orphans", "/hello.php").text, "Hello World\n")
+        self.wait_record(10, POOL="orphans", MESSAGE_ID=message_id("ORPHANS_FOUND"))
+        # Of that one, if the other worker of before had the first.
+        self.assertEqual(self.ask("orphans", "/hello.php").text, "Hello World\n")
         self.assertTrue(slow.is_alive(), "the next manager does not wait for the orphan's request")
+        self.open_gate("orphans")
         self.assertEqual(slow.result().status, 200)
-        self.wait_record(POOL="orphans", MESSAGE_ID=message_id("ORPHANS_FOUND"))
         self.guest.systemctl("stop", "fpmd@orphans.service")
         self.assertEqual(self.guest.processes("fpmd@orphans.service"), [])
 
     def test_managers_killed_under_load_lose_no_request(self):
         self.pool("killed", children=8)
         self.ask("killed", "/hello.php")
-        with load(self.socket("killed"), "/srv/www/wait.php", clients=16,
-                  seconds=9) as running:
+        pid = None
+        with load(self.socket("killed"), "/srv/www/wait.php", clients=16, seconds=300) as running:
             for _ in range(3):
-                time.sleep(1.5)
-                pid = wait_until(lambda: self.main_pid("killed"), 5, "a manager")
+                pid = self.has_answered("killed", 50, before=pid)
                 self.guest.run("kill", "-KILL", pid)
-            result = running.result()
+            self.has_answered("killed", 50, before=pid)
+            result = running.stop()
         self.assertEqual(result["failed"], 0, result)
 
     def test_a_killed_template_is_replaced(self):
@@ -181,11 +200,11 @@ class Lifecycle(GuestCase):
         self.guest.run("kill", "-KILL", inner_pid(templates[0]))
         self.assertEqual(self.ask("template", "/hello.php").text, "Hello World\n")
         self.wait_record(POOL="template", MESSAGE_ID=message_id("TEMPLATE_EXITED"))
-        wait_until(lambda: self.status("template")["generation"] == 2, 5, "a second generation")
+        wait_until(lambda: self.status("template")["generation"] == 2, 10, "a second generation")
         for number in [inner_pid(p) for p in workers]:
             if number:
                 self.guest.run("kill", "-KILL", number, check=False)
-        wait_until(lambda: self.status("template")["idle"] == 2, 5, "two idle workers")
+        wait_until(lambda: self.status("template")["idle"] == 2, 10, "two idle workers")
         self.assertEqual(self.ask("template", "/hello.php").text, "Hello World\n")
 
     def test_a_killed_template_is_replaced_though_the_file_is_bad(self):
@@ -196,7 +215,7 @@ class Lifecycle(GuestCase):
         self.guest.write("/etc/fpmd/conf.d/running.conf", good + "nonsense = 1\n")
         _, templates, _ = self.full("running", 1)
         self.guest.run("kill", "-KILL", inner_pid(templates[0]))
-        wait_until(lambda: self.status("running")["generation"] == 2, 5, "a second generation")
+        wait_until(lambda: self.status("running")["generation"] == 2, 10, "a second generation")
         self.assertEqual(self.ask("running", "/hello.php").text, "Hello World\n")
 
     def test_a_stop_in_the_middle_of_a_start_ends(self):
@@ -217,7 +236,7 @@ class Lifecycle(GuestCase):
         good = self.guest.read("/etc/fpmd/conf.d/mended.conf")
         self.guest.write("/etc/fpmd/conf.d/mended.conf", good + "pm.max_childen = 3\n")
         self.guest.systemctl("start", "fpmd@mended.socket")
-        client = Background(self.ask, "mended", "/hello.php")
+        client = Background(self.ask, "mended", "/hello.php", timeout=120)
         record = self.wait_record(POOL="mended", MESSAGE_ID=message_id("CONFIG_ERROR"))
         line = len(good.splitlines()) + 1
         self.assertIn(f"mended.conf:{line}", record["MESSAGE"])
@@ -245,7 +264,7 @@ class Lifecycle(GuestCase):
 
     def test_a_reload_takes_new_settings_and_loses_nothing(self):
         self.pool("reload", children=4, env__ROUND="1")
-        self.started("reload")
+        self.serving("reload")
         with load(self.socket("reload"), "/srv/www/wait.php", clients=8,
                   seconds=6) as running:
             for number in range(2, 5):
@@ -262,7 +281,7 @@ class Lifecycle(GuestCase):
     def test_the_signals_of_old_scripts(self):
         """USR2 reloads as under PHP-FPM; USR1, with which logs are rotated, does no harm."""
         self.pool("signals", children=1)
-        self.started("signals")
+        self.serving("signals")
         manager, templates, before = self.full("signals", 1)
         os.kill(manager, signal.SIGUSR1)
         self.assertTrue(self.ask("signals", "/hello.php").text)
@@ -273,18 +292,19 @@ class Lifecycle(GuestCase):
 
     def test_a_reload_lets_old_requests_finish(self):
         self.pool("old", children=2)
-        self.started("old")
-        slow = self.waiter("old", 6000)
+        self.serving("old")
+        slow = self.gated("old", "old")
         self.guest.systemctl("reload", "fpmd@old")
         self.assertTrue(slow.is_alive())
         self.assertEqual(self.ask("old", "/hello.php").text, "Hello World\n")
+        self.open_gate("old")
         self.assertEqual(slow.result().status, 200)
         wait_until(lambda: len(self.pids("old")[1]) == 1, 5, "the old template has gone")
 
     def test_a_fresh_connection_survives_a_reload(self):
         """One that a worker has accepted and that is still silent is no kept connection between requests."""
         self.pool("fresh", children=2)
-        self.started("fresh")
+        self.serving("fresh")
         clients = []
         for _ in range(10):
             client = socket.socket(socket.AF_UNIX)
@@ -306,7 +326,7 @@ class Lifecycle(GuestCase):
 
     def test_each_reload_gets_its_own_answer(self):
         self.pool("answers", children=2)
-        self.started("answers")
+        self.serving("answers")
         good = self.guest.read("/etc/fpmd/conf.d/answers.conf")
         first = Background(self.guest.run, "fpmctl", "reload", "answers", check=False)
         time.sleep(0.02)
@@ -318,7 +338,7 @@ class Lifecycle(GuestCase):
 
     def test_a_crash_of_a_request_does_not_refuse_a_reload(self):
         self.pool("crashes", children=16)
-        self.started("crashes")
+        self.serving("crashes")
         stop = threading.Event()
 
         def crash():
@@ -340,7 +360,7 @@ class Lifecycle(GuestCase):
 
     def test_a_bad_reload_is_refused_and_changes_nothing(self):
         self.pool("refused", children=2, env__ROUND="1")
-        self.started("refused")
+        self.serving("refused")
         before = self.full("refused")
         self.guest.write("/etc/fpmd/conf.d/refused.conf", "[refused]\nuser = site\npm = sometimes\n"
                                                           "pm.max_children = 2\n")
@@ -359,7 +379,7 @@ class Lifecycle(GuestCase):
     def test_a_reload_whose_php_does_not_start_is_refused(self):
         self.guest.write("/srv/site/php.ini", "extension=missing_extension\n")
         self.pool("nophp", children=1)
-        self.started("nophp")
+        self.serving("nophp")
         write_pool(self.guest, "nophp", children=1, php_ini="/srv/site/absent.ini")
         self.assertNotEqual(self.guest.systemctl("reload", "fpmd@nophp", check=False).returncode, 0)
         self.assertEqual(self.ask("nophp", "/hello.php").text, "Hello World\n")
@@ -367,7 +387,7 @@ class Lifecycle(GuestCase):
     def test_the_target_reloads_all_pools(self):
         for name in ("first", "second"):
             self.pool(name, children=1)
-            self.started(name)
+            self.serving(name)
         self.guest.systemctl("start", "fpmd.target")
         self.guest.systemctl("reload", "fpmd.target")
         wait_until(lambda: [self.status(n)["generation"] for n in ("first", "second")] == [2, 2], 10,
@@ -381,7 +401,7 @@ class Lifecycle(GuestCase):
     def test_good_and_bad_reloads_under_load(self):
         """Ten in turn: the exit status is right each time, and no request is lost."""
         self.pool("turns", children=4)
-        self.started("turns")
+        self.serving("turns")
         good = self.guest.read("/etc/fpmd/conf.d/turns.conf")
         with load(self.socket("turns"), "/srv/www/wait.php", clients=8, seconds=10) as running:
             for number in range(10):
@@ -400,7 +420,7 @@ class Lifecycle(GuestCase):
 
     def test_a_refused_reload_is_in_the_status_until_the_next(self):
         self.pool("said", children=1)
-        self.started("said")
+        self.serving("said")
         good = self.guest.read("/etc/fpmd/conf.d/said.conf")
         self.guest.write("/etc/fpmd/conf.d/said.conf", good + "nonsense = 1\n")
         self.assertEqual(self.reload("said"), 1)
@@ -416,7 +436,7 @@ class Lifecycle(GuestCase):
 
     def test_reloads_at_once_are_merged_and_all_answered(self):
         self.pool("merged", children=2)
-        self.started("merged")
+        self.serving("merged")
         # The first one takes so long that the others come meanwhile.
         self.guest.write("/srv/www/preload-slowly.php", "<?php usleep(2500000);")
         write_pool(self.guest, "merged", children=2,
@@ -429,22 +449,24 @@ class Lifecycle(GuestCase):
 
     def test_a_slow_script_survives_three_reloads(self):
         self.pool("slow", children=2)
-        self.started("slow")
-        slow = self.waiter("slow", 12000)
+        self.serving("slow")
+        slow = self.gated("slow", "slow")
         for number in range(2, 5):
             self.assertEqual(self.reload("slow"), 0)
             self.assertEqual(self.status("slow")["generation"], number)
             self.assertEqual(self.ask("slow", "/hello.php").status, 200)
         wait_until(lambda: "1 of an earlier generation finishes" in
-                   self.guest.properties("fpmd@slow", "StatusText")["StatusText"], 4,
+                   self.guest.properties("fpmd@slow", "StatusText")["StatusText"], 10,
                    "the status names the earlier generation")
         self.assertTrue(slow.is_alive())
+        self.open_gate("slow")
         self.assertEqual(slow.result().status, 200)
         wait_until(lambda: len(self.pids("slow")[1]) == 1, 5, "the old templates have gone")
 
     def test_capacity_does_not_drop_at_a_reload(self):
         self.pool("capacity", children=6)
-        self.started("capacity")
+        self.serving("capacity")
+        self.full("capacity", 6)
         stop, least = threading.Event(), []
 
         def watch():
@@ -455,6 +477,7 @@ class Lifecycle(GuestCase):
         watcher = threading.Thread(target=watch)
         watcher.start()
         try:
+            wait_until(lambda: least, 10, "a first look")
             for _ in range(5):
                 self.assertEqual(self.reload("capacity"), 0)
         finally:
@@ -465,7 +488,7 @@ class Lifecycle(GuestCase):
     def test_the_time_that_a_start_may_take(self):
         """A template that hangs at a reload is given up after pm.start_timeout."""
         self.pool("hang", children=1)
-        self.started("hang")
+        self.serving("hang")
         self.guest.write("/srv/www/hang.php", "<?php sleep(30);")
         write_pool(self.guest, "hang", children=1, pm_start_timeout="2s",
                    **{"php_admin_value[opcache.preload]": "/srv/www/hang.php"})

@@ -333,7 +333,7 @@ class OneOfSeveral(GuestCase):
         conf = guest.read("/etc/php/8.2/fpm/php-fpm.conf")
         guest.write("/etc/php/8.2/fpm/php-fpm.conf",
                     conf.replace("[global]", "[global]\nprocess_control_timeout = 10s", 1))
-        guest.write("/srv/www/slow.php", "<?php sleep(2); echo 'done';")
+        guest.write("/srv/www/slow.php", "<?php touch('/tmp/slow-runs'); sleep(2); echo 'done';")
         guest.write("/srv/www/who.php", "<?php echo ini_get('memory_limit'), ' ', getmypid();")
         for name, listen in cls.MOVING.items():
             guest.write(f"/etc/php/8.2/fpm/pool.d/{name}.conf",
@@ -366,6 +366,7 @@ class OneOfSeveral(GuestCase):
         with fastcgi.Connection(self.guest.path(SOCKET)) as slow:
             slow.send(fastcgi.begin() + fastcgi.stream(fastcgi.PARAMS, fastcgi.pairs(
                 fastcgi.script_params("/slow.php"))) + fastcgi.stream(fastcgi.STDIN, b""))
+            wait_until(self.guest.path("/tmp/slow-runs").exists, 10, "the request runs")
             self.guest.run("bash", "-e", "-c", "\n".join(there))
             self.assertEqual(slow.read_response().body, b"done")
         for address in self.MOVING.values():

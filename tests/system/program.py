@@ -48,7 +48,7 @@ class Program(GuestCase):
     def test_workers_are_phps_program_with_our_module(self):
         self.pool("own", children=1)
         said = self.say("own")
-        _, templates, workers = self.pids("own")
+        _, templates, workers = self.full("own", 1)
         for pid in templates + workers:
             self.assertEqual(os.readlink(f"/proc/{pid}/exe"), self.runtime())
             with open(f"/proc/{pid}/maps", encoding="utf-8") as maps:
@@ -222,23 +222,23 @@ class Program(GuestCase):
         self.pool("none", children=1, php_value__max_input_time="1",
                   php_value__max_execution_time="0")
         self.pool("one", children=1, php_value__max_execution_time="1")
-        self.assertEqual(self.ask("none", "/burn.php", query="cpu=3").text, "burnt")
+        self.assertEqual(self.ask("none", "/burn.php", query="cpu=3", timeout=120).text, "burnt")
         for _ in range(2):
             self.assertIn("Maximum execution time of 1 second exceeded",
-                          self.ask("one", "/burn.php", query="cpu=6").stderr.decode())
-            self.assertEqual(self.ask("one", "/burn.php", query="cpu=3&limit=0").text, "burnt")
-            self.assertEqual(self.ask("one", "/burn.php", query="cpu=3&limit=20").text, "burnt")
+                          self.ask("one", "/burn.php", query="cpu=6", timeout=120).stderr.decode())
+            self.assertEqual(self.ask("one", "/burn.php", query="cpu=3&limit=0", timeout=120).text, "burnt")
+            self.assertEqual(self.ask("one", "/burn.php", query="cpu=3&limit=20", timeout=120).text, "burnt")
         # With a lifted limit as with none, in the first request of a worker as in later ones.
         self.pool("minus", children=1, php_value__max_input_time="1",
                   php_value__max_execution_time="-1")
         for _ in range(2):
-            self.assertEqual(self.ask("minus", "/burn.php", query="cpu=3").text, "burnt")
+            self.assertEqual(self.ask("minus", "/burn.php", query="cpu=3", timeout=120).text, "burnt")
         # The only limit of a request, the first one of its worker.
         self.pool("only", children=1, php_value__max_input_time="-1",
                   php_value__max_execution_time="2")
         for _ in range(2):
             self.assertIn("Maximum execution time of 2 seconds exceeded",
-                          self.ask("only", "/burn.php", query="cpu=6").stderr.decode())
+                          self.ask("only", "/burn.php", query="cpu=6", timeout=120).stderr.decode())
         # They were ends of scripts, not of workers.
         self.assertEqual(self.records(POOL="one", MESSAGE_ID=message_id("WORKER_EXITED")), [])
 

@@ -58,7 +58,7 @@ class Records(GuestCase):
     def test_messages_name_their_worker_and_its_user(self):
         self.php_pool("named", children=1)
         self.ask("named", "/hello.php")
-        _, _, workers = self.pids("named")
+        _, _, workers = self.full("named", 1)
         record = self.php_messages("named", "/errors.php")[0]
         self.assertEqual(record["_PID"], str(inner_pid(workers[0])))
         self.assertEqual(record["_UID"], self.guest.run("id", "-u", "site").stdout.strip())
@@ -82,7 +82,7 @@ class Records(GuestCase):
     def test_output_past_php_is_recorded_with_its_stream(self):
         self.pool("output", children=1, catch_workers_output="yes")
         self.ask("output", "/output.php", query="word=apple")
-        _, _, workers = self.pids("output")
+        _, _, workers = self.full("output", 1)
         for stream in ("stdout", "stderr"):
             record = self.wait_record(POOL="output", MESSAGE_ID=message_id("WORKER_OUTPUT"),
                                       where=lambda r, s=stream: r["MESSAGE"] == f"to {s} apple")
@@ -137,7 +137,7 @@ class Records(GuestCase):
     def test_a_quiet_pool_writes_little(self):
         """Start and stop are a handful of records, a request none."""
         self.pool("quiet", children=2)
-        self.ask("quiet", "/hello.php")
+        self.serving("quiet")  # systemd has said so by then
         self.full("quiet")
         self.wait_record(POOL="quiet", MESSAGE_ID=message_id("POOL_READY"))
         before = len(self.records("quiet"))

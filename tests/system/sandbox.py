@@ -3,7 +3,7 @@
 import json
 import re
 
-from suite import ABI_WITH_PORTS, GuestCase, landlock_abi, main, proc_status
+from suite import ABI_WITH_PORTS, GuestCase, landlock_abi, main, proc_status, wait_until
 
 # Does what the file says about names of calls, and about paths.
 TRY = """<?php
@@ -68,6 +68,7 @@ class Sandbox(GuestCase):
         self.pool("told")
         self.ask("told", "/hello.php")
         _, _, workers = self.full("told")
+        wait_until(lambda: self.status("told")["state"] == "ready", 10, "it is ready")
         model = self.model("told")
         status = proc_status(workers[0])
         self.assertEqual((model["pool"], model["user"], model["state"], model["seccomp"]),
@@ -85,6 +86,7 @@ class Sandbox(GuestCase):
     def test_the_text_has_every_fact_of_the_model(self):
         self.pool("both")
         self.ask("both", "/hello.php")
+        self.full("both")
         text = " ".join(self.told("both").split())
         model = self.model("both")
         for f in model["facts"]:
@@ -149,7 +151,7 @@ class Sandbox(GuestCase):
         if landlock_abi() < ABI_WITH_PORTS:
             del lists["sandbox.tcp_connect"]
         self.pool("again", **lists)
-        self.ask("again", "/hello.php")
+        self.serving("again")  # one that starts is not replaced
         self.guest.run("fpmctl", "reexec", "again")
         model = self.model("again")
         self.assertEqual(self.differences(model), {})
@@ -159,6 +161,7 @@ class Sandbox(GuestCase):
     def test_a_broken_file_is_told_and_the_rest_too(self):
         self.pool("broken")
         self.ask("broken", "/hello.php")
+        wait_until(lambda: self.status("broken")["state"] == "ready", 10, "its first workers are there")
         path = self.guest.path("/etc/fpmd/conf.d/broken.conf")
         path.write_text(path.read_text() + "sandbox.reed = /srv/www\n")
         model = self.model("broken")
@@ -257,7 +260,7 @@ class Scores(GuestCase):
         self.guest.systemctl("daemon-reload")
         self.pool("mine", user=None)
         self.assertEqual(self.ask("mine", "/hello.php").text, "Hello World\n")
-        manager, templates, _ = self.pids("mine")
+        manager, templates, _ = self.full("mine")
         for pid in [manager] + templates:
             self.assertEqual({proc_status(pid)[name] for name in ("CapPrm", "CapEff", "CapAmb", "CapInh")},
                              {"0" * 16})

@@ -53,7 +53,7 @@ class Settings(GuestCase):
         for _ in range(2):
             self.assertEqual(self.ask("chdir", "/folder.php").text,
                              "in the script /srv/www, in its shutdown function /srv/site/work\n")
-        _, _, workers = self.pids("chdir")
+        _, _, workers = self.full("chdir", 1)
         cwd = self.guest.run("readlink", f"/proc/{inner_pid(workers[0])}/cwd").stdout.strip()
         self.assertEqual(cwd, "/srv/site/work")
 

@@ -49,7 +49,7 @@ class Tools(GuestCase):
         self.pool("listed")
         write_pool(self.guest, "unlisted")
         self.addCleanup(self.guest.path("/etc/fpmd/conf.d/unlisted.conf").unlink)
-        self.ask("listed", "/hello.php")
+        self.serving("listed")
         out = self.fpmctl("list").stdout
         self.assertRegex(out, r"(?m)^listed\b.*active")
         self.assertRegex(out, r"(?m)^unlisted\b")
@@ -85,11 +85,9 @@ class Tools(GuestCase):
         self.pool("running")
         self.ask("running", "/hello.php")
         call = Background(self.ask, "running", "/gate.php", **self.close_gate("shown"))
-        worker = wait_until(lambda: [w for w in self.status("running")["workers"]
-                                     if w["state"] == "running"], 10, "a running request")[0]
+        worker, = self.wait_running("running", "/gate.php")
         self.open_gate("shown")
         self.assertEqual(call.result().status, 200)
-        self.assertEqual(worker["script"], "/srv/www/gate.php")
         self.assertIn("gate=shown", worker["uri"])
 
     def test_status_of_a_pool_that_does_not_run(self):

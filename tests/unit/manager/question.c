@@ -1,3 +1,4 @@
+#include "base/clock.h"
 #include "base/fd.h"
 #include "manager/manager.h"
 #include "status/history.h"
@@ -70,12 +71,18 @@ END_TEST
 START_TEST(one_snapshot_in_a_while)
 {
     ino_t first, second, third;
+    uint64_t begin_usec;
 
-    ck_assert_int_eq(worker_answer(&worker), 0);
-    first = answer();
-    ck_assert_int_eq(worker_answer(&worker), 0);
-    second = answer();
-    ck_assert_uint_ne(first, 0);
+    /* Once more when the machine has made a pause between the two. */
+    do {
+        usleep(51 * 1000);
+        begin_usec = clock_monotonic_usec();
+        ck_assert_int_eq(worker_answer(&worker), 0);
+        first = answer();
+        ck_assert_int_eq(worker_answer(&worker), 0);
+        second = answer();
+        ck_assert_uint_ne(first, 0);
+    } while (clock_monotonic_usec() - begin_usec >= 50 * USEC_PER_MSEC);
     ck_assert_uint_eq(first, second);
     usleep(51 * 1000);
     ck_assert_int_eq(worker_answer(&worker), 0);

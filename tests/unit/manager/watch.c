@@ -43,8 +43,9 @@ static unsigned changes_now(void)
     uint64_t end_usec = clock_monotonic_usec() + 250 * USEC_PER_MSEC;
     unsigned before = changes;
 
-    while (clock_monotonic_usec() < end_usec)
+    do
         sd_event_run(event, 20 * USEC_PER_MSEC);
+    while (clock_monotonic_usec() < end_usec || watch.burst_usec > 0);
     return changes - before;
 }
 

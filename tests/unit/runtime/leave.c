@@ -21,7 +21,8 @@ START_TEST(told_to_leave)
     for (int i = 0; i < how_many; i++)
         kept[i] = keep_one();
     fresh = client();
-    usleep(20000); /* it is held by now */
+    for (int i = 0; i < 5000 && slot->accepted != (unsigned)how_many + 1; i++)
+        usleep(1000);
     ck_assert_uint_eq(slot->accepted, (unsigned)how_many + 1);
     tell_leave();
     took_usec = expect_end();
@@ -45,14 +46,13 @@ START_TEST(a_running_request_is_answered_and_then_parked)
     int fd;
 
     ready(0);
-    fd = client();
-    ask(fd, "sleep200", FCGI_KEEP_CONN);
-    usleep(50000);
+    fd = shut_gate(FCGI_KEEP_CONN);
     if (_i == 0)
         tell_leave();
     else
         kill(worker, _i == 1 ? SIGTERM : SIGQUIT);
-    expect_answer(fd, "worker");
+    ck_assert(worker_stays(100));
+    open_gate(fd);
     close(take_parked(&flags));
     ck_assert_uint_eq(flags, LINK_CONNECTION_SERVED);
     expect_end();
@@ -99,11 +99,10 @@ START_TEST(the_last_request_is_announced)
     kept = keep_one();
     keep_one();
     ck_assert(!wait_input(life_line, 50));
-    fd = client();
-    ask(fd, "sleep300", 0);
+    fd = shut_gate(0);
     expect(LINK_LEAVING, LINK_LEAVING_REQUESTS);
     ck_assert(!wait_input(fd, 50));
-    expect_answer(fd, "worker");
+    open_gate(fd);
     close(take_parked(&flags));
     close(take_parked(&flags));
     ck_assert(!wait_input(park_end, 50));

@@ -23,7 +23,7 @@ START_TEST(half_a_head)
     fcgi_client_params(&b, 1, params);
     fcgi_client_stream_end(&b, FCGI_STDIN, 1);
     ck_assert_int_eq(send(fd, b.data, 20, 0), 20);
-    usleep(50000);
+    wait_state(WORKER_STATE_READING);
     if (_i == 0)
         tell_leave();
     else
@@ -50,7 +50,7 @@ START_TEST(half_a_head_for_ever)
     fd = client();
     ck_assert_int_eq(send(fd, "\1\1\0\1\0\10\0\0\0\1\0\0\0\0\0\0", 16, 0), 16);
     if (_i == 1) {
-        usleep(50000);
+        wait_state(WORKER_STATE_READING);
         tell_leave();
     }
     ck_assert(wait_input(fd, 5000));
@@ -79,15 +79,13 @@ START_TEST(the_pool_stops)
     ready(0);
     idle = keep_one();
     with_bytes = keep_one();
-    busy = client();
-    ask(busy, "sleep200", FCGI_KEEP_CONN);
-    usleep(50000);
+    busy = shut_gate(FCGI_KEEP_CONN);
     ask(with_bytes, "hello", FCGI_KEEP_CONN);
     ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
     ask(pair[1], "hello", FCGI_KEEP_CONN);
     hand_over(pair[0], LINK_CONNECTION_SERVED);
     life_line = fd_close(life_line);
-    expect_answer(busy, "worker");
+    open_gate(busy);
     expect_answer(with_bytes, "worker");
     expect_answer(pair[1], "worker");
     took_usec = expect_end();
@@ -108,7 +106,8 @@ START_TEST(an_idle_worker_stops_at_once)
         close(handover); /* as its last holder */
     life_line = fd_close(life_line);
     took_usec = expect_end();
-    ck_assert_uint_lt(took_usec, 200 * USEC_PER_MSEC);
+    ck_assert_uint_lt(took_usec,
+                      800 * USEC_PER_MSEC); /* one without a manager stays for a second */
 }
 END_TEST
 
@@ -141,7 +140,7 @@ START_TEST(the_manager_dies)
     kill(manager, SIGKILL);
     ck_assert_int_eq(waitpid(manager, &status, 0), manager);
     begin_usec = clock_monotonic_usec();
-    usleep(300000);
+    usleep(100000);
     ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
     ask(pair[1], "hello", FCGI_KEEP_CONN);
     hand_over(pair[0], LINK_CONNECTION_SERVED);
@@ -170,7 +169,8 @@ START_TEST(connections_of_the_porter)
     expect_answer(pair[1], "worker");
     ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, silent), 0);
     hand_over(silent[0], LINK_CONNECTION_SERVED);
-    usleep(50000);
+    for (int i = 0; i < 5000 && slot->connections != 2; i++)
+        usleep(1000);
     ck_assert_uint_eq(slot->connections, 2);
     ck_assert_uint_eq(slot->accepted, 0);
     /* It had carried a request elsewhere: nothing is expected on it at a stop. */
@@ -201,32 +201,40 @@ START_TEST(silent_from_the_beginning)
 }
 END_TEST
 
-/* Clients that give up while the worker is busy. */
+/* Clients that give up while the worker is busy. It looks whether they are there as long as it
+ * works without a pause: one that the machine has stopped in between may serve some, and then all
+ * is tried again. */
 START_TEST(clients_that_have_gone)
 {
-    int busy, patient, gone[5], late;
+    uint64_t n_abandoned = 0;
 
     ready(0);
-    busy = client();
-    ask(busy, "sleep300", 0);
-    usleep(50000);
-    for (int i = 0; i < 5; i++) {
-        gone[i] = client();
-        ask(gone[i], "sleep100", 0);
+    for (unsigned i = 1; i <= 10 && n_abandoned != 5; i++) {
+        int busy = shut_gate(0), patient, gone[5];
+        uint64_t before = slot->abandoned;
+
+        for (int k = 0; k < 5; k++) {
+            gone[k] = client();
+            ask(gone[k], "hello", 0);
+        }
+        patient = client();
+        ask(patient, "hello", 0);
+        /* One that has said all it has to say waits for its answer. */
+        shutdown(patient, SHUT_WR);
+        for (int k = 0; k < 5; k++)
+            close(gone[k]);
+        usleep(100000); /* the work that earns the looks */
+        open_gate(busy);
+        expect_answer(patient, "worker");
+        close(busy);
+        close(patient);
+        close(keep_one());
+        n_abandoned = slot->abandoned - before;
+        ck_assert_uint_le(n_abandoned, 5);
+        ck_assert_uint_eq(slot->abandoned + slot->requests, 8 * i);
+        ck_assert_uint_eq(slot->accepted, 8 * i);
     }
-    patient = client();
-    ask(patient, "hello", 0);
-    /* One that has said all it has to say waits for its answer. */
-    shutdown(patient, SHUT_WR);
-    for (int i = 0; i < 5; i++)
-        close(gone[i]);
-    expect_answer(busy, "worker");
-    expect_answer(patient, "worker");
-    late = keep_one();
-    ck_assert_uint_eq(slot->abandoned, 5);
-    ck_assert_uint_eq(slot->requests, 3);
-    ck_assert_uint_eq(slot->accepted, 8);
-    close(late);
+    ck_assert_uint_eq(n_abandoned, 5);
 }
 END_TEST
 
@@ -268,31 +276,6 @@ END_TEST
 #define N_FRESH  20
 #define N_GREEDY 8
 
-/* Makes the worker wait for the rest of a body, until open_gate(). */
-static int shut_gate(void)
-{
-    static const char *const params[] = {"DO", "hello", NULL};
-    Pair p = {.peer = client()};
-    Buffer b = {0};
-
-    fcgi_client_begin(&b, 1, FCGI_RESPONDER, 0);
-    fcgi_client_params(&b, 1, params);
-    pair_send(&p, &b);
-    while (__atomic_load_n(&slot->state, __ATOMIC_ACQUIRE) != WORKER_STATE_RUNNING)
-        usleep(1000);
-    return p.peer;
-}
-
-static void open_gate(int fd)
-{
-    Pair p = {.peer = fd};
-    Buffer b = {0};
-
-    fcgi_client_stream_end(&b, FCGI_STDIN, 1);
-    pair_send(&p, &b);
-    expect_answer(fd, "worker");
-}
-
 /* Which request of the worker's life it was. */
 static unsigned number_of_answer(int fd)
 {
@@ -324,7 +307,7 @@ START_TEST(nobody_starves)
     ready(0);
     for (int i = 0; i < N_GREEDY; i++)
         greedy[i] = keep_one();
-    gate = shut_gate();
+    gate = shut_gate(0);
     begin = (unsigned)slot->requests;
     for (int i = 0; i < N_GREEDY; i++)
         ask(greedy[i], "hello", FCGI_KEEP_CONN);

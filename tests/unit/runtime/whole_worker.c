@@ -162,6 +162,16 @@ bool worker_stays(int msec)
     return waitpid(worker, &status, WNOHANG) == 0;
 }
 
+void wait_state(WorkerState state)
+{
+    uint64_t end_usec = clock_monotonic_usec() + 5 * USEC_PER_SEC;
+
+    while (__atomic_load_n(&slot->state, __ATOMIC_ACQUIRE) != state &&
+           clock_monotonic_usec() < end_usec)
+        usleep(1000);
+    ck_assert_uint_eq(slot->state, state);
+}
+
 int take_parked(unsigned *ret_flags)
 {
     int fd;
@@ -211,6 +221,29 @@ void expect_answer(int fd, const char *begin)
 
     pair_read_answer(&p, 1, text, sizeof(text));
     ck_assert_mem_eq(text, begin, strlen(begin));
+}
+
+int shut_gate(unsigned flags)
+{
+    static const char *const params[] = {"DO", "hello", NULL};
+    Pair p = {.peer = client()};
+    Buffer b = {0};
+
+    fcgi_client_begin(&b, 1, FCGI_RESPONDER, flags);
+    fcgi_client_params(&b, 1, params);
+    pair_send(&p, &b);
+    wait_state(WORKER_STATE_RUNNING);
+    return p.peer;
+}
+
+void open_gate(int fd)
+{
+    Pair p = {.peer = fd};
+    Buffer b = {0};
+
+    fcgi_client_stream_end(&b, FCGI_STDIN, 1);
+    pair_send(&p, &b);
+    expect_answer(fd, "worker");
 }
 
 bool at_end(int fd)

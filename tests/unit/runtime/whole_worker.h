@@ -40,6 +40,8 @@ uint64_t expect_end(void);
 bool worker_stays(int msec);
 /** The connection that the worker parks next. */
 int take_parked(unsigned *ret_flags);
+/** Waits until the worker says that of itself. */
+void wait_state(WorkerState state);
 /** Passes a connection on as the porter does; closes it here. */
 void hand_over(int fd, unsigned flags);
 
@@ -48,6 +50,10 @@ void hand_over(int fd, unsigned flags);
 int client(void);
 void ask(int fd, const char *order, unsigned flags);
 void expect_answer(int fd, const char *begin);
+/** A request, under way, that waits for the rest of its body until open_gate(), which takes its
+ * answer. */
+int shut_gate(unsigned flags);
+void open_gate(int fd);
 /** A kept connection that has carried a request. */
 int keep_one(void);
 /** The end of the connection comes, before any byte. */
