@@ -31,11 +31,11 @@ def _length(n):
 
 
 def pairs(params):
-    out = b""
+    out = bytearray()
     for name, value in params.items():
         name, value = name.encode(), value if isinstance(value, bytes) else str(value).encode()
         out += _length(len(name)) + _length(len(value)) + name + value
-    return out
+    return bytes(out)
 
 
 def unpair(data):

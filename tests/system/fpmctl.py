@@ -5,7 +5,6 @@ import contextlib
 import json
 import re
 import subprocess
-import threading
 
 import guest as guest_module
 from background import Background
@@ -187,7 +186,7 @@ class Fpmctl(GuestCase):
         for _ in range(4):
             self.ask("metric", "/hello.php")
         out = wait_until(lambda: (t := self.told("metrics", "metric")) and
-                         re.search(r"(?m)^phpfpm_accepted_connections\S* 5$", t) and t, 3,
+                         re.search(r"(?m)^phpfpm_accepted_connections\S* 5$", t) and t, 10,
                          "five connections")
         self.assertIn("# TYPE phpfpm_", out)
         self.assertTrue(len(self.told("metrics", "metric", "--full")) >= len(out))
@@ -195,7 +194,7 @@ class Fpmctl(GuestCase):
     def test_opcache(self):
         self.served("cache", children=1)
         status = wait_until(lambda: (s := json.loads(self.told("opcache", "cache", "status", "-o",
-                                                               "json")))["known"] and s, 5,
+                                                               "json")))["known"] and s, 10,
                             "a look at the cache")
         self.assertGreater(status["used_bytes"], 1 << 20)
         self.assertGreaterEqual(status["scripts"], 1)
@@ -248,7 +247,7 @@ class Fpmctl(GuestCase):
         self.pool("pinged", **{"ping.path": "/ping", "ping.response": "still here"})
         self.assertRegex(self.told("ping", "pinged"), r"^pinged: still here \(\d+\.\d ms\)\n$")
         # the question has started it, and is answered before all its workers are there
-        wait_until(lambda: self.status("pinged")["state"] == "ready", 5, "it is ready")
+        wait_until(lambda: self.status("pinged")["state"] == "ready", 10, "it is ready")
         answer = json.loads(self.told("ping", "pinged", "-o", "json"))
         self.assertEqual((answer["ok"], answer["status"], answer["text"], answer["address"]),
                          (True, 200, "still here", "/run/fpmd/pinged.sock"))
@@ -265,9 +264,9 @@ class Fpmctl(GuestCase):
         self.pool("leaver", **{"ping.path": "/ping"})
         self.told("ping", "leaver")
         self.wait_ready("leaver")
-        drain = self.guest.popen("fpmctl", "drain", "--quiet=4s", "leaver",
+        drain = self.guest.popen("fpmctl", "drain", "--quiet=8s", "leaver",
                                  stdout=subprocess.DEVNULL)
-        done = wait_until(lambda: (d := self.fpmctl("ping", "leaver")).returncode != 0 and d, 3,
+        done = wait_until(lambda: (d := self.fpmctl("ping", "leaver")).returncode != 0 and d, 7,
                           "a ping that fails")
         self.assertIn("answered 503: it is being drained", done.stderr)
         self.assertEqual(drain.wait(30), 0)
@@ -316,17 +315,17 @@ class Fpmctl(GuestCase):
         self.pool("logged", **{"access.log": "/var/log/fpmd/logged.log"})
         self.ask("logged", "/hello.php")
         log = self.guest.path("/var/log/fpmd/logged.log")
-        wait_until(lambda: log.exists() and "hello.php" in log.read_text(), 3, "a line")
+        wait_until(lambda: log.exists() and "hello.php" in log.read_text(), 10, "a line")
         self.assertEqual(self.guest.run("stat", "-c", "%U:%G %a", "/var/log/fpmd/logged.log").stdout,
                          "fpmd:adm 640\n")
         self.guest.run("mv", "/var/log/fpmd/logged.log", "/var/log/fpmd/logged.1")
         self.assertRegex(self.told("reopen", "logged"), r"^logged: ")
         self.ask("logged", "/hello.php")
-        wait_until(lambda: log.exists() and "hello.php" in log.read_text(), 3, "a line again")
+        wait_until(lambda: log.exists() and "hello.php" in log.read_text(), 10, "a line again")
         self.guest.run("logrotate", "-f", "/etc/logrotate.d/fpmd")
         self.assertIn("hello.php", self.guest.read("/var/log/fpmd/logged.log.1"))
         self.ask("logged", "/echo.php")
-        wait_until(lambda: "echo.php" in log.read_text(), 3, "a line in the file after that")
+        wait_until(lambda: "echo.php" in log.read_text(), 10, "a line in the file after that")
 
     def test_files_of_logs_need_a_place(self):
         """PHP-FPM opens them as root; the manager is not, and sees what its unit shows it."""
@@ -354,22 +353,22 @@ class Fpmctl(GuestCase):
         self.assertIn("ReadWritePaths", self.told("apply", "placed"))
         self.guest.systemctl("start", "fpmd@placed.socket")
         self.assertEqual(self.ask("placed", "/hello.php").status, 200)
-        wait_until(lambda: "hello.php" in self.guest.read("/opt/logs/placed.log"), 3, "a line")
+        wait_until(lambda: "hello.php" in self.guest.read("/opt/logs/placed.log"), 10, "a line")
 
     def test_trace(self):
-        self.guest.write("/srv/www/deep.php", "<?php\nfunction inner() {\n    sleep(6);\n}\n"
+        self.guest.write("/srv/www/deep.php", "<?php\nfunction inner() {\n"
+                         "    while (!file_exists('/srv/www/gates/deep')) usleep(10000);\n}\n"
                          "class Shop { function total() { inner(); } }\n(new Shop)->total();\n")
         self.served("traced")
-        thread = threading.Thread(target=lambda: self.ask("traced", "/deep.php"))
-        thread.start()
+        self.close_gate("deep")
+        asked = Background(self.ask, "traced", "/deep.php")
         try:
-            worker = wait_until(lambda: [w for w in self.status("traced")["workers"]
-                                         if w["state"] == "running" and "deep" in w["uri"]], 5,
-                                "the script runs")[0]
+            worker = self.wait_running("traced", "/deep.php")[0]
             out = self.told("trace", "traced", worker["pid"])
             frames = json.loads(self.told("trace", "traced", worker["pid"], "-o", "json"))["frames"]
         finally:
-            thread.join()
+            self.open_gate("deep")
+            asked.result()
         self.assertIn("inner()  /srv/www/deep.php:5\n", out)
         places = [(f["function"], f["line"]) for f in frames]
         self.assertIn(("inner()", 5), places)

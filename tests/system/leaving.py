@@ -171,7 +171,7 @@ class Leaving(GuestCase):
         slow = Background(self.ask, "twice", "/gate.php", **self.close_gate("twice"))
         wait_until(lambda: self.status("twice")["active"] >= 1, 5, "the request runs")
         os.kill(manager, signal.SIGTERM)
-        wait_until(lambda: self.status("twice")["state"] == "stopping", 4, "it stops")
+        wait_until(lambda: self.status("twice")["state"] == "stopping", 10, "it stops")
         done = self.guest.run("fpmctl", "drain", "twice", check=False)
         self.assertNotEqual(done.returncode, 0)
         self.assertIn("stopping", done.stdout + done.stderr)

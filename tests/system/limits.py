@@ -153,7 +153,7 @@ server {
         self.limited("blocks")
         before = self.worker_pids("blocks")
         call = Call(lambda: self.ask("blocks", "/limit-exec.php"))
-        wait_until(lambda: len(self.sleepers("blocks")) >= 1, 3, "the program runs")
+        wait_until(lambda: len(self.sleepers("blocks")) >= 1, 10, "the program runs")
         call.result()
         self.assertIsNone(call.error)
         self.assertEqual(call.response.status, 504)

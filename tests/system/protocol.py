@@ -291,7 +291,7 @@ class Protocol(GuestCase):
         self.serves()
         before = self.status("wire")["protocol_errors"]
         self.closes(b"\xff" * 64)
-        wait_until(lambda: self.status("wire")["protocol_errors"] > before, 3, "one more error")
+        wait_until(lambda: self.status("wire")["protocol_errors"] > before, 10, "one more error")
 
 
 if __name__ == "__main__":

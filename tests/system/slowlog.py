@@ -76,11 +76,11 @@ class Slow(GuestCase):
         self.pool(name, **{"children": 2, "request_slowlog_timeout": "300ms"} | settings)
         self.assertEqual(self.ask(name, "/hello.php").status, 200)
 
-    def run_slow(self, name, script="nested", seconds=0.6, **options):
+    def run_slow(self, name, script="nested", seconds=1.5, **options):
         options.setdefault("query", f"s={seconds}")
         return self.ask(name, f"/slow-{script}.php", **options)
 
-    def found(self, name, n=1, timeout=3):
+    def found(self, name, n=1, timeout=15):
         """The records of slow requests, once there are n of them."""
         def look():
             records = self.records(name, MESSAGE_ID=message_id("SLOW_REQUEST"))
@@ -104,22 +104,16 @@ class Slow(GuestCase):
         thread.start()
 
         def result():
-            thread.join(15)
+            thread.join(45)
             self.assertTrue(answers, "no answer")
             return answers[0]
         return result
-
-    def wait_running(self, name, n=1):
-        def look():
-            workers = [w for w in self.status(name)["workers"] if w["state"] == "running"]
-            return workers if len(workers) >= n else None
-        return wait_until(look, 5, f"{n} requests run")
 
     # ---- the record ----
 
     def test_a_slow_request_is_recorded_once(self):
         self.slow_pool("record")
-        response = self.run_slow("record", seconds=0.9, query="s=0.9&a=b",
+        response = self.run_slow("record", query="s=3&a=b",
                                  REQUEST_ID="the-id-4711")
         self.assertEqual((response.status, response.text), (200, "done"))
         record = self.found("record")[0]
@@ -129,7 +123,7 @@ class Slow(GuestCase):
         self.assertTrue(record["REQUEST_URI"].startswith("/slow-nested.php"), record)
         self.assertEqual(record["REQUEST_ID"], "the-id-4711")
         self.assertEqual(record["GENERATION"], "1")
-        self.assertTrue(300_000 <= int(record["DURATION_USEC"]) < 900_000, record["DURATION_USEC"])
+        self.assertTrue(300_000 <= int(record["DURATION_USEC"]) < 3_000_000, record["DURATION_USEC"])
         self.assertTrue(record["_EXE"].endswith("/fpmd"), record["_EXE"])
         self.assertEqual(record["TRACE_METHOD"], "read")
         self.assertEqual(int(record["TRACE_COST_USEC"]), 0)
@@ -141,7 +135,7 @@ class Slow(GuestCase):
             "#4 [INCLUDE_OR_EVAL]() /srv/www/slow-nested.php:14",
             "#5 shop() /srv/www/slow-nested.php:16"])
         self.assertRegex(record["MESSAGE"],
-                         r"^Worker \d+: /srv/www/slow-nested\.php has run for 0\.\d{3} s "
+                         r"^Worker \d+: /srv/www/slow-nested\.php has run for [012]\.\d{3} s "
                          r"\(request_slowlog_timeout is 0\.300 s\): in usleep\(\) "
                          r"/srv/www/slow-nested\.php:5, called by Shop->{closure}\(\) ")
         status = self.status("record")
@@ -163,9 +157,9 @@ class Slow(GuestCase):
         self.assertRegex(record["MESSAGE"], r"/srv/www/slow-loop\.php:[34]")
 
     def test_fast_requests_and_what_follows_an_answer(self):
-        self.slow_pool("fast", request_slowlog_timeout="500ms")
-        with load(self.socket("fast"), "/srv/www/hello.php", clients=2, seconds=1.1) as clients:
-            self.assertEqual(self.run_slow("fast", "finish", 0.8).text, "done")
+        self.slow_pool("fast", request_slowlog_timeout="1500ms")
+        with load(self.socket("fast"), "/srv/www/hello.php", clients=2, seconds=3) as clients:
+            self.assertEqual(self.run_slow("fast", "finish", 2.5).text, "done")
             self.assertEqual(clients.result()["failed"], 0)
         self.assertEqual(self.records("fast", MESSAGE_ID=message_id("SLOW_REQUEST")), [])
         self.assertEqual(self.figure("fast", "fpmd_slow_requests"), 0)
@@ -181,9 +175,9 @@ class Slow(GuestCase):
     def test_all_workers_at_once(self):
         """As when a data base hangs: each has its record, and its stack."""
         self.slow_pool("crowd", children=24)
-        responses = in_parallel(24, lambda _: self.run_slow("crowd", seconds=1))
+        responses = in_parallel(24, lambda _: self.run_slow("crowd", seconds=4))
         self.assertEqual({r.text for r in responses}, {"done"})
-        records = self.found("crowd", 24, timeout=8)
+        records = self.found("crowd", 24)
         self.assertEqual(len({r["WORKER_PID"] for r in records}), 24)
         for record in records:
             self.assertIn("#2 Shop->total()", record.get("PHP_BACKTRACE", record["MESSAGE"]))
@@ -199,7 +193,7 @@ class Slow(GuestCase):
     def test_hostile_names(self):
         """They stay in the fields and lines that they belong to."""
         script = "/slow-\n[evil] pid 1\nMESSAGE=forged\x1b[31m\"<b>.php"
-        self.guest.path(f"/srv/www{script}").write_text("<?php usleep(600000); echo 'done';")
+        self.guest.path(f"/srv/www{script}").write_text("<?php usleep(1500000); echo 'done';")
         self.guest.run("install", "-d", "-o", "fpmd", "/var/log/fpmd")
         self.slow_pool("hostile", slowlog="/var/log/fpmd/hostile.slow")
         self.assertEqual(self.ask("hostile", script).text, "done")
@@ -217,11 +211,11 @@ class Slow(GuestCase):
     def test_reload_and_reexec(self):
         """A request of the old generation, or of before the other program, is recorded once too."""
         self.slow_pool("change", children=3)
-        answers = [self.in_background("change", seconds=1.8)]
+        answers = [self.in_background("change", seconds=7)]
         self.found("change")
         self.guest.run("fpmctl", "reload", "change")
-        answers.append(self.in_background("change", seconds=1.3))
-        self.wait_running("change", 2)
+        answers.append(self.in_background("change", seconds=6))
+        self.wait_running("change", "/slow-nested.php", 2)
         self.guest.run("fpmctl", "reexec", "change")
         records = self.found("change", 2)
         self.assertEqual([r["GENERATION"] for r in records], ["1", "2"])
@@ -235,8 +229,8 @@ class Slow(GuestCase):
 
     def test_a_generation_that_leaves(self):
         self.slow_pool("leave")
-        answer = self.in_background("leave", seconds=0.9)
-        self.wait_running("leave")
+        answer = self.in_background("leave", seconds=4)
+        self.wait_running("leave", "/slow-nested.php")
         self.guest.run("fpmctl", "reload", "leave")
         record = self.found("leave")[0]
         self.assertEqual(record["GENERATION"], "1")
@@ -251,8 +245,8 @@ class Slow(GuestCase):
         self.addCleanup(self.guest.run, "kill", "-CONT", template, check=False)
         begin = time.monotonic()
         self.assertEqual(self.run_slow("deaf").text, "done")
-        self.assertLess(time.monotonic() - begin, 2)
-        record = self.found("deaf", timeout=8)[0]
+        self.assertLess(time.monotonic() - begin, 4.5)  # of 5 that the template has
+        record = self.found("deaf")[0]
         self.assertIn("the template did not answer in time", record["MESSAGE"])
         self.assertNotIn("PHP_BACKTRACE", record)
         self.guest.run("kill", "-CONT", template)
@@ -289,8 +283,8 @@ class Slow(GuestCase):
         ours = self.socket("ours")
         sockets = [theirs, ours] * 2
         scripts = ["nested", "nested", "deep", "deep"]
-        in_parallel(4, lambda i: fastcgi.request(sockets[i], f"/slow-{scripts[i]}.php", query="s=1.7"))
-        entries = [sorted(wait_until(lambda p=path: self._entries(p), 4, path))
+        in_parallel(4, lambda i: fastcgi.request(sockets[i], f"/slow-{scripts[i]}.php", query="s=4"))
+        entries = [sorted(wait_until(lambda p=path: self._entries(p), 10, path))
                    for path in ("/srv/theirs.slow", "/var/log/fpmd/ours.slow")]
         self.assertEqual(entries[0], [re.sub(r"Shop(->|::)", "", e).replace("pool ours", "pool www")
                                       for e in entries[1]])
@@ -316,7 +310,7 @@ class Slow(GuestCase):
         self.found("rotated")
         self.guest.run("mv", path, path + ".1")
         self.guest.systemctl("kill", "--kill-who=main", "-s", "USR1", "fpmd@rotated.service")
-        wait_until(self.guest.path(path).exists, 3, "the new file")
+        wait_until(self.guest.path(path).exists, 10, "the new file")
         self.run_slow("rotated")
         self.found("rotated", 2)
         for file in (path, path + ".1"):
@@ -349,7 +343,7 @@ class Slow(GuestCase):
     def test_trace(self):
         self.slow_pool("trace")
         answer = self.in_background("trace", seconds=20)
-        worker = self.wait_running("trace")[0]["pid"]
+        worker = self.wait_running("trace", "/slow-nested.php")[0]["pid"]
         replies = in_parallel(8, lambda _: self.order("trace", TRACE, worker))
         self.assertEqual(replies, [{"result": 0, "text": "", "fds": 1}] * 8)
         self.order("trace", END, worker)
@@ -358,15 +352,15 @@ class Slow(GuestCase):
     def test_end(self):
         """One that runs answers 503, one that is idle just ends; neither has crashed."""
         self.slow_pool("end")
-        answer = self.in_background("end", seconds=10, REQUEST_ID="to-end")
-        busy = self.wait_running("end")[0]["pid"]
+        answer = self.in_background("end", seconds=40, REQUEST_ID="to-end")
+        busy = self.wait_running("end", "/slow-nested.php")[0]["pid"]
         idle = next(w["pid"] for w in self.status("end")["workers"] if w["pid"] != busy)
         before = self.figure("end", "fpmd_requests", "server_error")
         begin = time.monotonic()
         for pid in (busy, idle):
             self.assertEqual(self.order("end", END, pid)["result"], 0)
         self.assertEqual(answer().status, 503)
-        self.assertLess(time.monotonic() - begin, 9)
+        self.assertLess(time.monotonic() - begin, 30)
         status = wait_until(
             lambda: (s := self.status("end"))["idle"] == 2 and s, 10, "other workers")
         self.assertFalse({busy, idle} & {w["pid"] for w in status["workers"]})
@@ -386,7 +380,7 @@ class Slow(GuestCase):
         before = self.figure("cpu", "fpmd_cpu_seconds")
         self.run_slow("cpu", "burn", 0.3)
         wait_until(lambda: self.status("cpu")["requests"] == 2
-                   and self.status("cpu")["idle"] == 1, 3, "the next worker")
+                   and self.status("cpu")["idle"] == 1, 10, "the next worker")
         grown = self.figure("cpu", "fpmd_cpu_seconds") - before
         self.assertGreater(grown, 0.2)
         self.assertLess(grown, 2)

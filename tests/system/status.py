@@ -170,7 +170,7 @@ class Status(GuestCase):
         self.assertEqual(counted["failed"], 0)
         # What the clients had, the first one, and the pages that workers gave.
         own = sum(1 for _ in answers) // 2
-        wait_until(lambda: self.json("busy")["requests answered"] == counted["ok"] + 1 + own, 3,
+        wait_until(lambda: self.json("busy")["requests answered"] == counted["ok"] + 1 + own, 10,
                    f"{counted['ok']} + 1 + {own} requests")
         self.assertEqual(self.json("busy")["requests ok"], counted["ok"] + 1 + own)
 
@@ -239,16 +239,22 @@ class Status(GuestCase):
 
     def test_outcomes_durations_and_bytes(self):
         self.status_pool("count", children=2, request_terminate_timeout=1)
+        took = []
+
+        def ask(query, **options):
+            begin = time.monotonic()
+            self.ask("count", "/code.php", query=query, **options)
+            took.append(time.monotonic() - begin)
         for code, times in ((200, 7), (302, 2), (404, 5), (410, 1), (500, 3), (503, 2)):
             for _ in range(times):
-                self.ask("count", "/code.php", query=f"code={code}")
-        self.ask("count", "/code.php", query="code=200&ms=150")
+                ask(f"code={code}")
+        ask("code=200&ms=150")
         for size in (0, 1, 1000, 100_000):
-            self.ask("count", "/code.php", query="code=200", method="POST", body=b"x" * size)
+            ask("code=200", method="POST", body=b"x" * size)
         with contextlib.suppress(ConnectionError):
             self.ask("count", "/crash.php", query="signal=9")
-        self.ask("count", "/code.php", query="code=200&ms=3000")
-        page = wait_until(lambda: (p := self.json("count"))["requests timed out"] and p, 3, "the stop")
+        ask("code=200&ms=30000")
+        page = wait_until(lambda: (p := self.json("count"))["requests timed out"] and p, 10, "the stop")
         self.assertEqual({k: page[f"requests {k}"] for k in ("ok", "4xx", "5xx", "timed out",
                                                              "crashed")},
                          {"ok": 7 + 2 + 1 + 4, "4xx": 6, "5xx": 5, "timed out": 1, "crashed": 1})
@@ -257,17 +263,19 @@ class Status(GuestCase):
         self.assertEqual(page["bytes received"], 101_001)
         durations = page["request durations"]
         self.assertEqual(durations["+Inf"], 26)
-        self.assertEqual(durations["100000"], 24)  # all but the two that took longer
-        self.assertEqual(durations["250000"], 25)
+        # All but the two that took longer, and what the machine held up: that the clients saw, too.
+        for limit, most in ((100_000, 24), (250_000, 25)):
+            self.assertLessEqual(durations[str(limit)], most)
+            self.assertGreaterEqual(durations[str(limit)], sum(t * 1e6 <= limit for t in took), took)
         self.assertGreater(page["request time"], 1_150_000)
-        self.assertLess(page["request time"], 4_000_000)
+        self.assertLess(page["request time"], sum(took) * 1e6)
         found = samples(self.ask_socket("count", query="openmetrics").text)
         for outcome, n in (("ok", 14), ("client_error", 6), ("server_error", 5), ("timed_out", 1),
                            ("crashed", 1)):
             self.assertEqual(found[f'fpmd_requests_total{{pool="count",outcome="{outcome}"}}'], n)
         name = 'fpmd_request_duration_seconds_{}{{pool="count"'
         self.assertEqual(found[name.format("count") + "}"], 26)
-        self.assertEqual(found[name.format("bucket") + ',le="0.1"}'], 24)
+        self.assertEqual(found[name.format("bucket") + ',le="0.1"}'], durations["100000"])
         self.assertEqual(found[name.format("bucket") + ',le="+Inf"}'], 26)
         self.assertAlmostEqual(found[name.format("sum") + "}"], page["request time"] / 1e6, 5)
 
@@ -276,7 +284,7 @@ class Status(GuestCase):
         before = self.json("sent")["bytes sent"]
         sent = sum(len(self.ask("sent", "/load.php", query=f"id=x&size={size}").stdout)
                    for size in (10, 1000, 200_000))
-        wait_until(lambda: self.json("sent")["bytes sent"] - before == sent, 2, f"{sent} bytes")
+        wait_until(lambda: self.json("sent")["bytes sent"] - before == sent, 10, f"{sent} bytes")
 
     def test_kept_connections_are_no_active_workers(self):
         self.status_pool("kept", children=2)
@@ -285,7 +293,7 @@ class Status(GuestCase):
             for turn in range(3):
                 for connection in kept:
                     self.assertEqual(connection.request("/hello.php", keep=True).status, 200)
-            page = wait_until(lambda: (p := self.json("kept"))["active processes"] == 0 and p, 2,
+            page = wait_until(lambda: (p := self.json("kept"))["active processes"] == 0 and p, 10,
                               "no active worker")
             self.assertEqual(page["accepted conn"], 36)
             self.assertEqual(page["requests answered"], 36)
@@ -302,14 +310,15 @@ class Status(GuestCase):
                 seen.append(self.json("kept", full=False))
             asked.join()
             self.assertTrue(all(p["active processes"] <= p["total processes"] == 2 for p in seen))
-            wait_until(lambda: self.json("kept")["requests answered"] == 36 + 240, 2, "276 requests")
+            wait_until(lambda: self.json("kept")["requests answered"] == 36 + 240, 10, "276 requests")
 
     def test_cpu_and_memory_of_workers(self):
         self.status_pool("use", children=2)
         before = self.json("use")
         self.ask("use", "/hello.php")
-        self.guest.write("/srv/www/burn.php", "<?php $end = hrtime(true) + 3e8;"
-                         "while (hrtime(true) < $end);")
+        self.guest.write("/srv/www/burn.php", "<?php function used() { $r = getrusage();"
+                         "return $r['ru_utime.tv_sec'] + $r['ru_utime.tv_usec'] / 1e6; }"
+                         "for ($end = used() + 0.3; used() < $end;);")
         self.ask("use", "/burn.php")
         page = self.json("use")
         self.assertGreater(page["cpu time"] - before["cpu time"], 40_000)
@@ -326,7 +335,7 @@ class Status(GuestCase):
             self.ask("cache", "/hello.php")
             page = self.json("cache")
             return page if page["opcache scripts"] else None
-        page = wait_until(look, 4, "figures of the opcode cache", step=0.2)
+        page = wait_until(look, 10, "figures of the opcode cache", step=0.2)
         self.assertGreater(page["opcache used"], 1 << 20)
         self.assertGreater(page["opcache free"], 1 << 20)
         self.assertGreater(page["opcache keys"], 0)
@@ -335,7 +344,7 @@ class Status(GuestCase):
         self.status_pool("limits", **{"pm.max_requests": 500, "request_terminate_timeout": "30s",
                                       "request_slowlog_timeout": "5s", "pm.max_memory": "256M",
                                       "queue_timeout": "9s", "pm.max_lifetime": "1h"})
-        page = wait_until(lambda: (p := self.json("limits"))["state"] == "ready" and p, 3, "ready")
+        page = wait_until(lambda: (p := self.json("limits"))["state"] == "ready" and p, 10, "ready")
         self.assertEqual({k: page[k] for k in ("max children", "max requests", "terminate timeout",
                                                "slowlog timeout", "max memory", "queue timeout",
                                                "max lifetime")},
@@ -355,14 +364,16 @@ class Status(GuestCase):
     def test_fifty_waiting_clients_are_fifty(self):
         self.status_pool("queue", children=1)
         with contextlib.ExitStack() as stack:
+            gate = self.close_gate("queue")
+
             def begin():
                 c = stack.enter_context(fastcgi.Connection(self.socket("queue")))
                 c.send(fastcgi.begin() + fastcgi.stream(
-                    fastcgi.PARAMS, fastcgi.pairs(fastcgi.script_params("/wait.php", query="ms=1500")))
+                    fastcgi.PARAMS, fastcgi.pairs(fastcgi.script_params("/gate.php", **gate)))
                     + fastcgi.stream(fastcgi.STDIN, b""))
                 return c
             first = begin()
-            wait_until(lambda: self.json("queue")["active processes"] == 1, 5, "the first one runs")
+            wait_until(lambda: self.json("queue")["active processes"] == 1, 10, "the first one runs")
             waiting = [begin() for _ in range(50)]
             page = self.json("queue")
             self.assertEqual(page["listen queue"], 50)
@@ -379,8 +390,9 @@ class Status(GuestCase):
             self.assert_valid(self.everything("queue"))
             for connection in waiting:
                 connection.close()
+            self.open_gate("queue")
             self.assertEqual(first.read_response().status, 200)
-        wait_until(lambda: self.json("queue")["listen queue"] == 0, 5, "an empty queue")
+        wait_until(lambda: self.json("queue")["listen queue"] == 0, 10, "an empty queue")
         page = self.json("queue")
         self.assertEqual(page["max listen queue"], 50)
         self.assertGreaterEqual(page["max queue wait"], 300_000)
@@ -391,11 +403,12 @@ class Status(GuestCase):
         """Script names, queries, methods, users and request ids of any bytes."""
         self.status_pool("evil", children=len(EVIL) + 1)
         folder = os.fsencode(self.guest.path("/srv/www"))
+        self.close_gate("evil")
         running = []
         for text in EVIL:
             name = text.replace(b"/", b"_") + b".php"
             with open(os.path.join(folder, name), "wb") as file:
-                file.write(b"<?php usleep(6000000);")
+                file.write(b"<?php while (!file_exists('/srv/www/gates/evil')) usleep(10000);")
             running.append(threading.Thread(target=self.ask, args=("evil", "/hello.php"), kwargs={
                 "SCRIPT_FILENAME": b"/srv/www/" + name, "SCRIPT_NAME": b"/" + name,
                 "REQUEST_URI": b"/" + name + b"?" + text, "QUERY_STRING": text,
@@ -403,12 +416,14 @@ class Status(GuestCase):
                 "HTTP_AUTHORIZATION": "Basic PHNjcmlwdD4iOng="}))
         for thread in running:
             thread.start()
-        wait_until(lambda: self.json("evil")["active processes"] == len(EVIL), 5, "all run")
-        time.sleep(0.05)
+        # A request counts as active a moment before its script's name is known.
+        wait_until(lambda: sum(".php?" in p["request uri"] for p in self.json("evil")["processes"])
+                   == len(EVIL), 10, "all run")
         answers = self.everything("evil") + self.everything("evil", full=(True,), ask=self.ask_own)
         html = [ask("evil", query="html&full").text for ask in (self.ask_own, self.ask_socket)]
         status = self.guest.run("fpmctl", "status", "evil", "--full").stdout
         page = self.json("evil")
+        self.open_gate("evil")
         for thread in running:
             thread.join()
         self.assert_valid(answers)

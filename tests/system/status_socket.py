@@ -99,8 +99,8 @@ class StatusSocket(GuestCase):
 
     def test_answered_while_all_workers_are_busy(self):
         path = self.status_pool("full", children=3)
-        self.busy("full", 3 + 50, 10)
-        wait_until(lambda: json.loads(self.look(path).text)["active processes"] == 3, 5, "all are")
+        self.busy("full", 3 + 50, 15)
+        wait_until(lambda: json.loads(self.look(path).text)["active processes"] == 3, 10, "all are")
         for query in ("", "json", "xml&full", "html", "openmetrics&full"):
             took = []
             for _ in range(11):
@@ -201,19 +201,19 @@ class StatusSocket(GuestCase):
             shutil.copy(program, f"{program}.new")
             os.rename(f"{program}.new", program)
             self.guest.run("fpmctl", "reexec", "again")
-            wait_until(lambda: not alive(first[0]), 5, "the first has gone")
+            wait_until(lambda: not alive(first[0]), 15, "the first has gone")
             first = self.porters("again")
             # Another user: another one.
             write_pool(self.guest, "again", user="www-data", **PATHS)
             self.guest.systemctl("reload", "fpmd@again.service")
-            wait_until(lambda: not alive(first[0]), 5, "the first has gone")
+            wait_until(lambda: not alive(first[0]), 15, "the first has gone")
         self.assertGreater(len(answers), 20)
         self.assertEqual({a["pool"] for a in answers}, {"again"})
         write_pool(self.guest, "again", user="www-data", **{"pm.status_path": "/other",
                                                             "ping.path": "/ping",
                                                             "ping.response": "here"})
         self.guest.systemctl("reload", "fpmd@again.service")
-        wait_until(lambda: self.look(path, uri="/other").status == 200, 5, "the new path")
+        wait_until(lambda: self.look(path, uri="/other").status == 200, 15, "the new path")
         self.assertEqual(self.look(path, uri="/ping").text, "here")
         self.assertEqual(self.look(path).status, 404)
         self.assertEqual(self.records(MESSAGE_ID=message_id("PORTER_EXITED"), PRIORITY="4"), [])
@@ -224,7 +224,7 @@ class StatusSocket(GuestCase):
         for _ in range(2):
             first = self.porters("dies")
             os.kill(first[0], signal.SIGKILL)
-            wait_until(lambda: not alive(first[0]), 5, "it has gone")
+            wait_until(lambda: not alive(first[0]), 15, "it has gone")
             begin = time.monotonic()
             self.assertEqual(self.look(path).status, 200)
             self.assertLess(time.monotonic() - begin, 15)
@@ -250,13 +250,13 @@ class StatusSocket(GuestCase):
             self.assertLess(time.monotonic() - begin, 8)
         finally:
             os.kill(manager, signal.SIGCONT)
-        wait_until(lambda: "x-fpmd-snapshot-age" not in self.look(path).headers, 5, "it answers")
+        wait_until(lambda: "x-fpmd-snapshot-age" not in self.look(path).headers, 15, "it answers")
 
     def test_draining(self):
         path = self.status_pool("drained")
         self.assertEqual(self.look(path, uri="/ping").text, "pong")
         self.ask("drained", "/hello.php")
-        drain = self.guest.popen("fpmctl", "drain", "--quiet=2s", "drained",
+        drain = self.guest.popen("fpmctl", "drain", "--quiet=5s", "drained",
                                  stdout=subprocess.DEVNULL)
         self.addCleanup(drain.wait, 20)
         wait_until(lambda: self.look(path, uri="/ping").text == "draining", 10, "the ping says so")

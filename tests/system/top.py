@@ -18,14 +18,15 @@ class Top(GuestCase):
         self.pool(name, **settings)
         self.assertEqual(self.ask(name, "/hello.php").status, 200)
 
-    def slow(self, name, ms, path="/wait.php", **options):
-        """A script that runs; its answer comes into the list that is returned."""
+    def slow(self, name, path="/gate.php", **options):
+        """A script that runs until the case ends; its answer comes into the list that is returned."""
         answers = []
         thread = threading.Thread(target=lambda: answers.append(
-            self.ask(name, path, query=f"ms={ms}", **options)))
-        thread.start()
+            self.ask(name, path, **gate, **options)))
         self.addCleanup(thread.join)
-        wait_until(lambda: self.status(name)["active"] > 0, 3, "the script runs")
+        gate = self.close_gate("top")
+        thread.start()
+        self.wait_running(name, path)
         return answers
 
     # ---- the terminal ----
@@ -50,7 +51,7 @@ class Top(GuestCase):
     def keys(self, *keys):
         self.tmux("send-keys", *keys)
 
-    def wait_screen(self, pattern, *options, timeout=5):
+    def wait_screen(self, pattern, *options, timeout=15):
         return wait_until(lambda: (s := self.screen(*options)) and re.search(pattern, s) and s,
                           timeout, f"{pattern} on the screen")
 
@@ -64,11 +65,11 @@ class Top(GuestCase):
 
     def test_once(self):
         self.served("single", children=2)
-        self.slow("single", 1500)
+        self.slow("single")
         out = self.fpmctl("top", "--once", "single").stdout
         self.assertRegex(out, r"^1 pool, 2 workers, 1 of them active, \S+ requests/s\n")
         self.assertRegex(out, r"(?m)^single +ready +1 +1 +2 ")
-        self.assertRegex(out, r"(?m)^single +\d+ running .* GET +/wait.php\?ms=1500$")
+        self.assertRegex(out, r"(?m)^single +\d+ running .* GET +/gate.php\?gate=top$")
         pools = json.loads(self.fpmctl("top", "-o", "json", "single").stdout)
         self.assertEqual([(p["pool"], len(p["workers"])) for p in pools], [("single", 2)])
         done = self.fpmctl("top", "nowhere")
@@ -86,8 +87,8 @@ class Top(GuestCase):
         self.assertRegex(screen, r"(?m)^alpha +ready +0 +2 +2 ")
         self.assertRegex(screen, r"(?m)^beta +ready +0 +3 +3 ")
         self.assertEqual(len(self.rows(screen)), 5)
-        self.slow("beta", 4000)
-        screen = self.wait_screen(r"(?m)^beta +\d+ running .* /wait.php\?ms=4000")
+        self.slow("beta")
+        screen = self.wait_screen(r"(?m)^beta +\d+ running .* /gate.php\?gate=top")
         busy = next(w["pid"] for w in self.status("beta")["workers"] if w["state"] == "running")
         self.assertEqual(self.rows(screen)[0], busy)  # the longest request is on top
         self.keys("i")
@@ -112,7 +113,7 @@ class Top(GuestCase):
         wait_until(lambda: len(self.rows(self.wait_screen("12 workers"))) == 12, 10, "twelve rows")
         for width, height in ((60, 12), (30, 6), (10, 3), (2, 1), (200, 50)):
             self.tmux("resize-window", "-x", str(width), "-y", str(height))
-            wait_until(lambda: len(self.screen().splitlines()) <= height, 3, "the new size")
+            wait_until(lambda: len(self.screen().splitlines()) <= height, 10, "the new size")
             self.keys("Down")
         wait_until(lambda: len(self.rows(self.wait_screen(r"12 workers(?s:.)*h: help"))) == 12, 10,
                    "twelve rows again")
@@ -127,7 +128,7 @@ class Top(GuestCase):
     def test_hostile_texts_are_inert(self):
         self.served("hostile", children=1)
         uri = "/\x1b[2J\x1b]0;PWN\x07\n\xff\u202e" + "x" * 500
-        answers = self.slow("hostile", 2500, REQUEST_URI=uri.encode())
+        answers = self.slow("hostile", REQUEST_URI=uri.encode())
         self.start("hostile")
         screen = self.wait_screen(r"hostile +\d+ running")
         self.assertRegex(screen, r"/\?\[2J\?\]0;PWN\?\?")
@@ -140,7 +141,7 @@ class Top(GuestCase):
 
     def test_colours(self):
         self.served("plain", children=2)
-        self.slow("plain", 4000)
+        self.slow("plain")
         for environment, colours in ((("TERM=screen-256color",), True),
                                      (("TERM=screen-256color", "NO_COLOR=1"), False)):
             self.start("plain", environment=environment)
@@ -151,10 +152,11 @@ class Top(GuestCase):
             self.tmux("kill-server", check=False)
 
     def test_a_worker_is_traced(self):
-        self.guest.write("/srv/www/asleep.php", "<?php\nfunction inner() { sleep(3); }\n"
+        self.guest.write("/srv/www/asleep.php", "<?php\nfunction inner() {"
+                         " while (!file_exists('/srv/www/gates/top')) usleep(10000); }\n"
                          "class Shop { function total() { inner(); } }\n(new Shop)->total();\n")
         self.served("traced")
-        self.slow("traced", 0, path="/asleep.php")
+        self.slow("traced", path="/asleep.php")
         self.start("traced")
         self.wait_screen(r"traced +\d+ running")
         self.keys("Home", "t")
@@ -166,7 +168,7 @@ class Top(GuestCase):
 
     def test_a_worker_is_ended_after_a_question(self):
         self.served("ended", children=2)
-        answers = self.slow("ended", 20000)
+        answers = self.slow("ended")
         busy = next(w["pid"] for w in self.status("ended")["workers"] if w["state"] == "running")
         self.start("ended")
         self.wait_screen(r"ended +\d+ running")
@@ -178,13 +180,13 @@ class Top(GuestCase):
         self.keys("k")
         self.wait_screen(rf"End worker {busy} of pool ended\?")
         self.keys("y")
-        self.assertEqual(wait_until(lambda: answers, 5, "an answer")[0].status, 503)
-        wait_until(lambda: len({w["pid"] for w in self.status("ended")["workers"]} - {busy}) == 2, 3,
+        self.assertEqual(wait_until(lambda: answers, 15, "an answer")[0].status, 503)
+        wait_until(lambda: len({w["pid"] for w in self.status("ended")["workers"]} - {busy}) == 2, 10,
                    "another worker")
 
     def test_who_may_only_read(self):
         self.served("read", children=1)
-        self.slow("read", 4000)
+        self.slow("read")
         self.guest.run("usermod", "-a", "-G", "fpmd", "www-data")
         self.addCleanup(self.guest.run, "gpasswd", "-d", "www-data", "fpmd")
         self.start("read", prefix="setpriv --reuid=www-data --regid=www-data --init-groups".split())

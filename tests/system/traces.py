@@ -11,22 +11,22 @@ from suite import GuestCase, main, wait_until
 # Each script prints its own stack, and then stays in the same line: what the trace says has to be the
 # same, but for what runs there. %s: what it stays in.
 STAY = "debug_print_backtrace(2); %s"
-SLEEP = STAY % "sleep(2);"
-LOOP = STAY % "$end = microtime(true) + 1.5; while (microtime(true) < $end) { $i = 1; }"
+SLEEP = STAY % "sleep(4);"
+LOOP = STAY % "$end = microtime(true) + 3; while (microtime(true) < $end) { $i = 1; }"
 
 SCRIPTS = {
     "sleep": SLEEP,
     "loop": LOOP,
-    "socket": STAY % "stream_socket_accept(stream_socket_server('tcp://127.0.0.1:0'), 2);",
+    "socket": STAY % "stream_socket_accept(stream_socket_server('tcp://127.0.0.1:0'), 4);",
     "read": "$p = stream_socket_pair(STREAM_PF_UNIX, STREAM_SOCK_STREAM, 0);\n"
-            "stream_set_timeout($p[0], 2);\n"
+            "stream_set_timeout($p[0], 4);\n"
             f"function query($s) {{ {STAY % 'fgets($s);'} }}\n"
             "query($p[0]);",
     "computing": STAY % "hash_pbkdf2('sha256', 'a', 'b', 3000000);",
     "opening": "$f = '/srv/www/written/trace-' . getmypid(); posix_mkfifo($f, 0600);\n"
-               "exec(\"(sleep 2; echo > $f) > /dev/null 2>&1 &\");\n"
+               "exec(\"(sleep 4; echo > $f) > /dev/null 2>&1 &\");\n"
                f"function load($f) {{ {STAY % 'include $f;'} unlink($f); }}\nload($f);",
-    "exec": STAY % "exec('sleep 2');",
+    "exec": STAY % "exec('sleep 4');",
     "class_loop": f"class Shop {{ function total() {{ {LOOP} }}\n"
                   " static function open() { (new Shop)->total(); } }\nShop::open();",
     "class_sleep": f"class Shop {{ function total() {{ {SLEEP} }}\n"
@@ -70,7 +70,7 @@ SCRIPTS = {
     "fiber": f"$f = new Fiber(function () {{ {SLEEP} }});\n$f->start();",
     "fiber_loop": f"$f = new Fiber(function () {{ {LOOP} }});\n$f->start();",
     "error_handler": f"set_error_handler(function () {{ {SLEEP} }});\necho $nothing;",
-    "output_buffer": f"ob_start(function ($t) {{ sleep(2); return $t; }});\necho 'x';\nob_end_flush();",
+    "output_buffer": f"ob_start(function ($t) {{ sleep(4); return $t; }});\necho 'x';\nob_end_flush();",
     "shutdown": f"register_shutdown_function(function () {{ echo \"\\n\"; {SLEEP} }});",
 }
 INNER = f"<?php\nfunction inner() {{ {SLEEP} }}\ninner();"
@@ -129,7 +129,7 @@ class Traces(GuestCase):
             guest.write(f"/srv/www/trace-{name}.php", f"<?php\n{text}\necho 'done';\n")
         guest.write("/srv/www/trace-inner.php", INNER)
         guest.write("/srv/www/trace-calls.php",
-                    "<?php $end = microtime(true) + 1.5; function f($x) { return $x + 1; }\n"
+                    "<?php $end = microtime(true) + 5; function f($x) { return $x + 1; }\n"
                     "for ($n = 0; microtime(true) < $end;) { $n = f($n); }\necho 'done';")
         # Overwrites a word of its own frame, which a reader follows, and stays; 3 is the function, 6
         # the frame before.
@@ -141,7 +141,7 @@ function ruin($c, $at, $word, $value) {
     $frame = FFI::cast("unsigned long *", $p);
     $before = $frame[$word];
     $frame[$word] = $value === "self" ? $p->cdata : (int) $value;
-    $c->sleep(2);
+    $c->sleep(6);
     $frame[$word] = $before;
 }
 ruin($c, (int) $_GET["at"], (int) $_GET["word"], $_GET["value"]);
@@ -170,7 +170,7 @@ echo "done";
         def look():
             return [w["pid"] for key, w in self.busy(pool).items()
                     if key not in before and w["script"] == f"/srv/www{script}"]
-        return asked, wait_until(look, 5, f"a worker runs {script}")[0]
+        return asked, wait_until(look, 15, f"a worker runs {script}")[0]
 
     def trace(self, pool, pid, check=True):
         done = self.guest.run("fpmctl", "trace", pool, str(pid), "-o", "json", check=check)
@@ -228,7 +228,7 @@ echo "done";
         self.started("calls", children=1)
         asked, pid = self.begin("calls", "/trace-calls.php")
         costs = []
-        for _ in range(15):
+        for _ in range(10):
             trace = self.trace("calls", pid)
             self.assertEqual(trace["method"], "interrupt")
             self.assertIn(frames(trace)[0][0], ("[RUNNING]()", "microtime()"))
@@ -258,8 +258,8 @@ printf("%s %s %s %s %s %.1f", json_encode($left), json_encode($read), json_encod
             n += self.trace("calm", pid, check=False).returncode == 0
         words = asked.result().text.split()
         self.assertEqual(words[:5], ["0", "false", "true", "true", "0"])
-        self.assertLess(float(words[5]), 3.2)
-        self.assertGreater(n, 5)
+        self.assertTrue(2.6 <= float(words[5]) < 12, words)
+        self.assertGreater(n, 2)
 
     def test_idle_gone_and_foreign(self):
         """Only what runs a script is read; nothing else is touched."""
@@ -302,8 +302,9 @@ printf("%s %s %s %s %s %.1f", json_encode($left), json_encode($read), json_encod
                            query=f"at={at}&word={word}&value={value}")
                      for word, value in cases[i:i + 6]]
             busy = wait_until(
-                lambda n=len(asked): (lambda w: w if len(w) == n else None)(self.busy("damaged")),
-                5, "all of them run")
+                lambda n=len(asked): (lambda w: w if len(w) == n and all(
+                    one["script"] for one in w.values()) else None)(self.busy("damaged")),
+                5.5, "all of them run")
             for worker in busy.values():
                 trace = self.trace("damaged", worker["pid"])
                 names = [f["function"] for f in trace["frames"]]
