@@ -36,7 +36,7 @@ php_admin_value[session.save_path] = /srv/sites/{name}/sessions
 
 class Many(GuestCase):
     nginx = False
-    empty_seconds = []
+    seconds, empty_seconds = [], []
     command = None
 
     @classmethod
@@ -106,7 +106,7 @@ class Many(GuestCase):
         self.assertEqual(self.states(NAMES), ["active"] * COUNT)
 
     def test_4_daemon_reload_is_measured(self):
-        Many.seconds = self.reload_seconds()
+        Many.seconds.append(self.reload_seconds())
 
     def test_5_each_serves_its_own_page(self):
         for first in range(0, COUNT, 10):
@@ -120,6 +120,7 @@ class Many(GuestCase):
         out = self.guest.run("fpmctl", "import", OLD, timeout=120).stdout
         self.assertEqual(out.count("  unchanged\n"), COUNT)
         self.assertEqual(self.states(NAMES, "service"), ["inactive"] * COUNT)
+        Many.seconds.append(self.reload_seconds())
 
     def test_7_undo(self):
         self.guest.run("bash", "-c", self.command.replace("enable", "disable"), timeout=120)
@@ -128,9 +129,9 @@ class Many(GuestCase):
         self.assertIn(f"{3 * COUNT} files taken back, 0 kept", done.stdout)
 
     def test_8_daemon_reload_is_not_slower(self):
-        """The empty instances are measured before and after: their faster time counts."""
+        """Both are measured twice, some time apart: the faster time counts."""
         self.measure_empty_instances()
-        empty, seconds = min(self.empty_seconds), self.seconds
+        empty, seconds = min(self.empty_seconds), min(self.seconds)
         print(f"      daemon-reload: {COUNT} pools {seconds * 1000:.0f} ms, {COUNT} empty instances "
               f"{empty * 1000:.0f} ms, ratio {seconds / empty:.2f}", flush=True)
         self.assertLessEqual(seconds / empty, LIMIT)
