@@ -222,17 +222,17 @@ class Program(GuestCase):
         self.pool("none", children=1, php_value__max_input_time="1",
                   php_value__max_execution_time="0")
         self.pool("one", children=1, php_value__max_execution_time="1")
-        self.assertEqual(self.ask("none", "/burn.php", query="cpu=3", timeout=120).text, "burnt")
+        self.assertEqual(self.ask("none", "/burn.php", query="cpu=1.6", timeout=120).text, "burnt")
         for _ in range(2):
             self.assertIn("Maximum execution time of 1 second exceeded",
                           self.ask("one", "/burn.php", query="cpu=6", timeout=120).stderr.decode())
-            self.assertEqual(self.ask("one", "/burn.php", query="cpu=3&limit=0", timeout=120).text, "burnt")
-            self.assertEqual(self.ask("one", "/burn.php", query="cpu=3&limit=20", timeout=120).text, "burnt")
+            self.assertEqual(self.ask("one", "/burn.php", query="cpu=1.6&limit=0", timeout=120).text, "burnt")
+            self.assertEqual(self.ask("one", "/burn.php", query="cpu=1.6&limit=20", timeout=120).text, "burnt")
         # With a lifted limit as with none, in the first request of a worker as in later ones.
         self.pool("minus", children=1, php_value__max_input_time="1",
                   php_value__max_execution_time="-1")
         for _ in range(2):
-            self.assertEqual(self.ask("minus", "/burn.php", query="cpu=3", timeout=120).text, "burnt")
+            self.assertEqual(self.ask("minus", "/burn.php", query="cpu=1.6", timeout=120).text, "burnt")
         # The only limit of a request, the first one of its worker.
         self.pool("only", children=1, php_value__max_input_time="-1",
                   php_value__max_execution_time="2")
