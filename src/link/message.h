@@ -37,7 +37,7 @@ typedef enum LinkType {
                       lower half; 0: it makes none */
     LINK_POKE,
     LINK_LEAVE,   /* after the present request; connections at rest go to the porter. Without it,
-                     at the end of file, they are closed when no byte is pending. Porter: flags:
+                     at the end of file, they are closed when no byte is pending. flags:
                      LinkLeaveFlag */
     LINK_LEAVING, /* worker: this request is my last, a successor is wanted; flags: LinkLeaving */
     LINK_DRAIN,   /* worker or porter shall answer pings with 503 from now on */
@@ -71,7 +71,9 @@ typedef enum LinkForkFlag {
 } LinkForkFlag;
 
 typedef enum LinkLeaveFlag {
-    LINK_LEAVE_SUCCEEDED = 1 << 0, /* another porter has begun: it gets everything, by PARK */
+    LINK_LEAVE_SUCCEEDED = 1 << 0, /* porter: another one has begun: it gets everything, by PARK */
+    LINK_LEAVE_AT_END = 1 << 1,    /* worker: the pool stops and nobody hands over any more, the end
+                                      of file is next; without it the manager has crashed */
 } LinkLeaveFlag;
 
 /* Why a worker leaves on its own. */

@@ -78,9 +78,9 @@ static void do_admit(Worker *w, const WorkerNews *news)
 /* One that does not read LEAVE closes what it holds at rest. */
 static void do_let_go(Worker *w, const WorkerNews *news)
 {
-    LinkMessage leave = {.type = LINK_LEAVE};
+    LinkMessage leave = {.type = LINK_LEAVE, .flags = news->parking ? 0 : LINK_LEAVE_AT_END};
 
-    if (news->parking && w->life_line >= 0)
+    if (w->life_line >= 0)
         link_send(w->life_line, &leave, NULL, 0);
     worker_close_line(w);
 }

@@ -21,7 +21,7 @@ static struct {
     uint64_t second_usec;
     unsigned n_asked; /* since then */
     int last_fd, last_history_fd;
-    bool told_to_leave, draining;
+    bool told_to_leave, told_of_end, draining;
     void (*on_reopen)(int fd);
 } ask = {.life_line = -1, .last_fd = -1, .last_history_fd = -1};
 
@@ -29,13 +29,18 @@ void ask_init(int life_line, bool draining)
 {
     ask.life_line = life_line;
     ask.pid = getpid();
-    ask.told_to_leave = false;
+    ask.told_to_leave = ask.told_of_end = false;
     ask.draining = draining;
 }
 
 bool ask_told_to_leave(void)
 {
     return ask.told_to_leave;
+}
+
+bool ask_told_of_end(void)
+{
+    return ask.told_of_end;
 }
 
 bool ask_is_draining(void)
@@ -51,7 +56,9 @@ void ask_on_reopen(void (*handler)(int fd))
 /* fd: what came with it, or -1. */
 static void take_order(const LinkMessage *m, int fd)
 {
-    if (m->type == LINK_LEAVE)
+    if (m->type == LINK_LEAVE && m->flags & LINK_LEAVE_AT_END)
+        ask.told_of_end = true;
+    else if (m->type == LINK_LEAVE)
         ask.told_to_leave = true;
     else if (m->type == LINK_DRAIN)
         ask.draining = true;

@@ -36,5 +36,8 @@ int ask_read_orders(void);
 /** LINK_LEAVE has been read. */
 bool ask_told_to_leave(void);
 
+/** It has been read with LINK_LEAVE_AT_END: the end of the line is a stop of the pool. */
+bool ask_told_of_end(void);
+
 /** The pool is about to leave: pings shall say so (LINK_DRAIN). */
 bool ask_is_draining(void);

@@ -1,6 +1,7 @@
 #include "runtime/serve_private.h"
 
 #include "base/clock.h"
+#include "runtime/ask.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -17,10 +18,7 @@
 
 /* After a crash of the manager its porter passes on what it has; it needs milliseconds. */
 #define ORPHAN_LIMIT_USEC (1 * USEC_PER_SEC)
-/* The kernel closes the descriptors of a dead process before its children get another parent:
- * after this time a stop is no crash. */
-#define STOP_SETTLE_USEC (5 * USEC_PER_MSEC)
-#define END_WAIT_MSEC    5
+#define END_WAIT_MSEC     5
 
 static bool manager_is_gone(const Serve *s)
 {
@@ -130,8 +128,9 @@ int leave_wait_msec(const Serve *s)
 }
 
 /* Whether nobody will get anything from the hand-over socket any more. At a stop the manager has
- * waited for the porter before it closed our life line. After a crash the porter, if there is one,
- * still passes on what it has, and leaves then. */
+ * waited for the porter before it said so and closed our life line. After a crash the porter, if
+ * there is one, still passes on what it has, and leaves then. That our parent is gone is no sign: a
+ * dying process loses its descriptors first, and its children later, on a busy machine much. */
 static bool handover_is_over(const Serve *s)
 {
     struct pollfd p = {.fd = s->spec->handover_fd, .events = POLLIN};
@@ -141,7 +140,7 @@ static bool handover_is_over(const Serve *s)
         return true;
     if (poll(&p, 1, 0) > 0)
         return false; /* it has its turn in the loop */
-    return waited_usec >= (manager_is_gone(s) ? ORPHAN_LIMIT_USEC : STOP_SETTLE_USEC);
+    return ask_told_of_end() || waited_usec >= ORPHAN_LIMIT_USEC;
 }
 
 bool leave_is_over(Serve *s)

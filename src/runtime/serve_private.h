@@ -44,7 +44,7 @@ typedef struct Serve {
     ServePhase phase;
     uint64_t leaving_since_usec;
     bool park_full; /* the porter has not taken everything yet */
-    bool pool_ends; /* the life line has ended without LINK_LEAVE, since … */
+    bool pool_ends; /* see leave_at_end(); since … */
     uint64_t end_seen_usec;
     bool handover_ended; /* nobody else has it */
     bool owes_look;      /* into the hand-over socket */
@@ -82,7 +82,8 @@ void turn_held(Serve *s, Source *source);
  */
 void leave(Serve *s);
 
-/** The life line has ended without LINK_LEAVE: the pool stops, or its manager has died. */
+/** The life line has ended, and nothing is to be parked: the pool stops (ask_told_of_end()), or its
+ * manager has died. */
 void leave_at_end(Serve *s);
 
 /** After leave(): the kernel wakes one worker for a message of the hand-over socket. If it was this

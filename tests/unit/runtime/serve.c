@@ -27,7 +27,7 @@ START_TEST(half_a_head)
     if (_i == 0)
         tell_leave();
     else
-        life_line = fd_close(life_line);
+        stop_pool();
     ck_assert(worker_stays(200));
     ck_assert_int_eq(send(fd, b.data + 20, b.size - 20, 0), (ssize_t)b.size - 20);
     buffer_done(&b);
@@ -84,7 +84,7 @@ START_TEST(the_pool_stops)
     ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
     ask(pair[1], "hello", FCGI_KEEP_CONN);
     hand_over(pair[0], LINK_CONNECTION_SERVED);
-    life_line = fd_close(life_line);
+    stop_pool();
     open_gate(busy);
     expect_answer(with_bytes, "worker");
     expect_answer(pair[1], "worker");
@@ -102,12 +102,32 @@ START_TEST(an_idle_worker_stops_at_once)
     uint64_t took_usec;
 
     ready(0);
-    if (_i == 1)
+    if (_i == 0)
+        stop_pool();
+    else {
         close(handover); /* as its last holder */
-    life_line = fd_close(life_line);
+        life_line = fd_close(life_line);
+    }
     took_usec = expect_end();
     ck_assert_uint_lt(took_usec,
                       800 * USEC_PER_MSEC); /* one without a manager stays for a second */
+}
+END_TEST
+
+/* A manager that dies is its parent for a while longer: what is handed over meanwhile is served. */
+START_TEST(the_manager_is_dying)
+{
+    int pair[2];
+
+    ready(0);
+    life_line = fd_close(life_line);
+    usleep(100000);
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+    ask(pair[1], "hello", FCGI_KEEP_CONN);
+    hand_over(pair[0], LINK_CONNECTION_SERVED);
+    expect_answer(pair[1], "worker");
+    close(handover);
+    expect_end();
 }
 END_TEST
 
@@ -174,7 +194,7 @@ START_TEST(connections_of_the_porter)
     ck_assert_uint_eq(slot->connections, 2);
     ck_assert_uint_eq(slot->accepted, 0);
     /* It had carried a request elsewhere: nothing is expected on it at a stop. */
-    life_line = fd_close(life_line);
+    stop_pool();
     ck_assert_uint_lt(expect_end(), USEC_PER_SEC);
 }
 END_TEST
@@ -341,6 +361,7 @@ static Suite *serve_suite(void)
     tcase_add_loop_test(t, half_a_head_for_ever, 0, 2);
     tcase_add_test(t, the_pool_stops);
     tcase_add_loop_test(t, an_idle_worker_stops_at_once, 0, 2);
+    tcase_add_test(t, the_manager_is_dying);
     tcase_add_loop_test(t, the_manager_dies, 0, 2);
     tcase_add_test(t, connections_of_the_porter);
     tcase_add_test(t, silent_from_the_beginning);

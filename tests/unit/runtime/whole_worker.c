@@ -142,6 +142,14 @@ void tell_leave(void)
     life_line = fd_close(life_line);
 }
 
+void stop_pool(void)
+{
+    LinkMessage m = {.type = LINK_LEAVE, .flags = LINK_LEAVE_AT_END};
+
+    ck_assert_int_eq(link_send(life_line, &m, NULL, 0), 0);
+    life_line = fd_close(life_line);
+}
+
 /* How long the worker takes to end from now on. */
 uint64_t expect_end(void)
 {

@@ -35,6 +35,7 @@ _Noreturn void run_worker(int life_line_end, unsigned flags);
 bool wait_input(int fd, int msec);
 void expect(LinkType type, unsigned flags);
 void tell_leave(void);
+void stop_pool(void);
 /** How long the worker takes to end from now on, with status 0. */
 uint64_t expect_end(void);
 bool worker_stays(int msec);
