@@ -144,6 +144,13 @@ class GuestCase(unittest.TestCase):
                     and (len(found[1]), len(found[2])) == (1, workers) and found)
         return wait_until(look, 10, f"{workers} workers of {name} and their template")
 
+    def start_porter(self, name):
+        """The manager starts it when a connection is first parked, which any client can cause that says
+        nothing for two milliseconds: before a manager is stopped, or the pool's processes are counted."""
+        with fastcgi.Connection(self.socket(name)):
+            wait_until(lambda: self.status(name)["connections_parked"] >= 1, 10, "the porter holds it")
+        wait_until(lambda: self.status(name)["connections_parked"] == 0, 10, "the porter is at rest")
+
     def serving(self, name):
         """Starts a pool by a request and waits until systemd knows: a unit whose first answer is there may
         still be activating, and then nothing of it is reloaded, restarted or compared."""

@@ -20,7 +20,7 @@ import time
 
 from background import Background
 from loss.crowd import Events, crowd, losses, problems, summary, total
-from loss.footprint import MEMORY_MARGIN_KB, footprint, grown, memory_kb, start_porter
+from loss.footprint import MEMORY_MARGIN_KB, footprint, grown, memory_kb
 from suite import (GuestCase, executable, in_parallel, inner_pid, load, main, message_id, percentile,
                    sent_at, wait_until, write_pool)
 
@@ -172,7 +172,7 @@ class Reload(LossCase):
                 self.reload("reload", BROKEN[i] if i % 2 else None)
             self.wait_requests("reload")
             self.nothing_is_lost(clients, strict=True)
-        start_porter(self, "reload")
+        self.start_porter("reload")
         self.settle("reload")
         before = footprint(self.guest, "fpmd@reload.service")
         memory = memory_kb(self.guest, "fpmd@reload.service")
@@ -283,7 +283,7 @@ class Replace(LossCase):
                 self.guest.run("fpmctl", "reexec", "reexec")
             self.wait_requests("reexec")
             self.nothing_is_lost(clients, strict=True)
-        start_porter(self, "reexec")
+        self.start_porter("reexec")
         before = footprint(self.guest, "fpmd@reexec.service")
         memory = memory_kb(self.guest, "fpmd@reexec.service")
         with self.crowd("reexec", strict=True) as clients:

@@ -55,12 +55,6 @@ class OutputCase(GuestCase):
         return self.wait_record(POOL=pool, MESSAGE_ID=message_id("WORKER_OUTPUT"),
                                 where=lambda r: r["MESSAGE"] == text)
 
-    def start_porter(self, name):
-        """A client that says nothing for two milliseconds is handed to the porter, and that is started by
-        the manager: it has to be there before a manager is stopped."""
-        with fastcgi.Connection(self.socket(name)):
-            wait_until(lambda: self.status(name)["connections_parked"] >= 1, 10, "the porter holds it")
-
     @contextlib.contextmanager
     def stopped(self, pid):
         os.kill(pid, signal.SIGSTOP)

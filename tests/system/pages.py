@@ -484,6 +484,7 @@ class Pages(GuestCase):
     def test_a_manager_that_does_not_answer(self):
         self.pool("hangs", children=2, pm_status_path="/s", **{"ping.path": "/p"})
         self.ask("hangs", "/p")
+        self.start_porter("hangs")
         manager = self.guest.properties("fpmd@hangs.service", "MainPID")["MainPID"]
         self.guest.run("kill", "-STOP", manager)
         try:

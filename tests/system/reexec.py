@@ -8,7 +8,7 @@ import time
 
 import fastcgi
 from lifecycle import Background
-from loss.footprint import footprint, grown, memory_kb, start_porter
+from loss.footprint import footprint, grown, memory_kb
 from suite import (GuestCase, alive, executable, in_parallel, inner_pid, load, main, message_id, proc,
                    proc_status, wait_until)
 
@@ -132,7 +132,7 @@ class Reexec(GuestCase):
     def test_nothing_is_left_behind(self):
         self.start_pool("clean", children=4)
         self.reexec("clean")
-        start_porter(self, "clean")
+        self.start_porter("clean")
         before, memory = footprint(self.guest, "fpmd@clean"), memory_kb(self.guest, "fpmd@clean")
         counted = self.status("clean")
         for _ in range(20):

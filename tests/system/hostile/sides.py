@@ -93,6 +93,8 @@ class Side:
 
     def run(self, row):
         pool = row.pool
+        if row.name.startswith("bystander-"):  # one that was killed on the other side may not have ended yet
+            self.guest.systemctl("restart", "bystander")
         targets = self.targets(pool)
         steps_path = self.guest.path("/srv/hostile/steps")
         steps_path.unlink(missing_ok=True)

@@ -5,17 +5,9 @@ import contextlib
 import os
 import re
 
-import fastcgi
-from suite import executable, proc, proc_status, wait_until
+from suite import executable, proc, proc_status
 
 MEMORY_MARGIN_KB = 512  # of the manager; freed memory stays with the allocator
-
-
-def start_porter(case, name):
-    """It comes when a connection is first parked, and stays: whenever that is, it is not a leak."""
-    with fastcgi.Connection(case.socket(name)):
-        wait_until(lambda: case.status(name)["connections_parked"] >= 1, 10, "the porter holds one")
-    wait_until(lambda: case.status(name)["connections_parked"] == 0, 10, "the porter is at rest")
 
 
 def _links(pid):
