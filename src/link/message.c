@@ -3,6 +3,7 @@
 #include "base/fd.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -162,6 +163,15 @@ static size_t link_take_control(struct msghdr *msg, int *fds, size_t max_fds, pi
     return taken;
 }
 
+/* An empty SEQPACKET message reads like the end of file. Nobody of ours sends one, but a worker
+ * that is taken over may, into a socket that it shares with others. */
+static bool link_has_ended(int fd)
+{
+    struct pollfd p = {.fd = fd, .events = POLLRDHUP};
+
+    return poll(&p, 1, 0) != 0;
+}
+
 int link_receive(int fd, int flags, LinkMessage *ret, int *fds, size_t max_fds, size_t *ret_n_fds,
                  pid_t *ret_pid)
 {
@@ -188,8 +198,7 @@ int link_receive(int fd, int flags, LinkMessage *ret, int *fds, size_t max_fds, 
         return -errno;
 
     n_fds = link_take_control(&msg, fds, max_fds, &pid);
-    /* An empty SEQPACKET message looks like the end of file; nobody of ours sends one. */
-    if (n == 0) {
+    if (n == 0 && link_has_ended(fd)) {
         while (n_fds > 0)
             link_close_received(fds[--n_fds]);
         return 0;

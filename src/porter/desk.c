@@ -211,7 +211,8 @@ void desk_leave(Lodge *l, uint64_t now_usec)
         Visitor **place = &l->desk.visitors[i];
 
         /* A question that has arrived is answered. */
-        if (*place && (!visitor_advance(l, *place, now_usec) || visitor_is_calm(*place)))
+        if (*place && (!visitor_advance(l, *place, now_usec) ||
+                       (visitor_is_calm(*place) && (*place)->has_asked)))
             drop(l, place);
     }
 }

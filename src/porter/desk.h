@@ -31,6 +31,7 @@ typedef struct Visitor {
     uint32_t watched; /* EPOLL… events */
     bool wants_news;  /* its question is read, and waits for a snapshot */
     bool ends;        /* closed when the answer is out */
+    bool has_asked;   /* a question has begun at least once */
     FcgiParser parser;
     FcgiParams params, values;
     size_t n_head; /* bytes of params or values so far */
@@ -93,7 +94,8 @@ void desk_look(Lodge *l, uint64_t now_usec);
 /** When desk_look() is; USEC_INFINITY: never. */
 uint64_t desk_next_usec(const Lodge *l, uint64_t now_usec);
 
-/** The end: who has asked is answered from what there is, the others are let go. */
+/** The end: who has asked is answered from what there is. Who has not yet since it came is about
+ * to, and waited for; the others are let go. */
 void desk_leave(Lodge *l, uint64_t now_usec);
 
 /* ---- visitor.c ---- */

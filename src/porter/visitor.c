@@ -166,6 +166,7 @@ static Step take_event(Lodge *l, Visitor *v, const FcgiEvent *e, uint64_t now_us
     switch (e->kind) {
     case FCGI_EVENT_BEGIN:
         v->n_head = 0;
+        v->has_asked = true;
         rack_put(&l->rack, v->fd, RACK_CALLING, 0, now_usec);
         return STEP_ON;
     case FCGI_EVENT_PARAMS:
@@ -255,9 +256,11 @@ static Step read_in(Lodge *l, Visitor *v, unsigned *n_reads)
     return STEP_ON;
 }
 
+/* Nobody leaves before its first question. */
 static void file(Lodge *l, const Visitor *v, uint64_t now_usec)
 {
-    RackList list = visitor_is_calm(v) ? RACK_CALM : RACK_CALLING;
+    bool awaited = l->desk.leaving && !v->has_asked;
+    RackList list = visitor_is_calm(v) && !awaited ? RACK_CALM : RACK_CALLING;
 
     if (rack_place(&l->rack, v->fd)->list != list)
         rack_put(&l->rack, v->fd, list, 0, now_usec);

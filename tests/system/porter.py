@@ -213,7 +213,7 @@ class Parking(PorterCase):
         for connection in kept:
             self.assertFalse(self.is_open(connection))
         self.assertEqual(self.ask("kept", "/hello.php").text, "Hello World\n")
-        self.assertEqual(self.porters("kept"), [])
+        self.assertNotIn(first, self.porters("kept"))  # a slow client of a busy machine needs another
         # The next one comes when it is needed.
         with self.connect("kept") as again:
             self.use(again)

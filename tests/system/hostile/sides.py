@@ -40,9 +40,12 @@ class Side:
         self.managers = {}
 
     def ask(self, pool, script, timeout=3, **options):
-        root = "/www" if pool == "jailed" else "/srv/www"
         return fastcgi.request(self.guest.path(f"{self.folder}/{pool}.sock"), script, timeout=timeout,
-                               root=root, **options)
+                               root=self.root(pool), **options)
+
+    @staticmethod
+    def root(pool):
+        return "/www" if pool == "jailed" else "/srv/www"
 
     def bystander(self):
         """A process of a service that has nothing to do with pools, but their user."""
@@ -78,6 +81,17 @@ class Side:
                 if self.ask(pool, "/alive.php", timeout=1).text == "alive":
                     return True
             time.sleep(0.02)
+        return False
+
+    def serves_late(self, pool, seconds=4):
+        """Whether the pool serves who says nothing at first, which is the porter's part."""
+        end = time.monotonic() + seconds * PATIENCE
+        while time.monotonic() < end:
+            with contextlib.suppress(OSError, TimeoutError), \
+                    fastcgi.Connection(self.guest.path(f"{self.folder}/{pool}.sock"), 1) as connection:
+                time.sleep(0.01)
+                if connection.request("/alive.php", root=self.root(pool)).text == "alive":
+                    return True
         return False
 
     @staticmethod
@@ -201,6 +215,8 @@ class Fpmd(Side):
         for name in dict.fromkeys([pool, "other"]):
             if not self.alive(name, 2):
                 damage.append(f"{name} does not serve")
+            elif not self.serves_late(name):
+                damage.append(f"{name} does not serve who says nothing at first")
             manager, birth = self.managers[name]
             if self.birth(manager) != birth:
                 damage.append(f"the manager of {name} is another one")

@@ -67,6 +67,18 @@ START_TEST(pid_is_the_senders)
 }
 END_TEST
 
+static void send_nothing_with(int link_fd, int fd)
+{
+    union {
+        struct cmsghdr header;
+        char room[CMSG_SPACE(sizeof(int))];
+    } control = {.header = {CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS}};
+    struct msghdr msg = {.msg_control = &control, .msg_controllen = sizeof(control)};
+
+    memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
+    ck_assert_int_eq(sendmsg(link_fd, &msg, 0), 0);
+}
+
 /* Bad messages are refused and leak no descriptor. */
 START_TEST(absurd_messages)
 {
@@ -92,6 +104,12 @@ START_TEST(absurd_messages)
     m.type = LINK_HELLO;
     m.version = LINK_VERSION + 1;
     ck_assert_int_eq(send(pair[0], &m, sizeof(m), 0), (int)sizeof(m));
+    ck_assert_int_eq(link_receive(pair[1], MSG_DONTWAIT, &got, NULL, 0, NULL, NULL), -EBADMSG);
+
+    /* An empty one, with a descriptor or without, is not the end of file. */
+    ck_assert_int_eq(send(pair[0], "", 0, 0), 0);
+    ck_assert_int_eq(link_receive(pair[1], MSG_DONTWAIT, &got, NULL, 0, NULL, NULL), -EBADMSG);
+    send_nothing_with(pair[0], fd);
     ck_assert_int_eq(link_receive(pair[1], MSG_DONTWAIT, &got, NULL, 0, NULL, NULL), -EBADMSG);
 
     /* More descriptors than asked for: the rest is closed, the message counts. */

@@ -516,10 +516,11 @@ START_TEST(the_history)
 }
 END_TEST
 
-/* Whoever has asked is answered from what is known, and kept connections are closed. */
+/* Whoever has asked is answered from what is known, who has not asked yet may, and kept connections
+ * are closed. */
 START_TEST(leaves)
 {
-    int kept = visit(), asking = visit();
+    int kept = visit(), asking = visit(), silent = visit();
 
     answer_first();
     ask(kept, "/ping", "", FCGI_KEEP_CONN);
@@ -530,9 +531,23 @@ START_TEST(leaves)
         tell(LINK_LEAVE, 0);
     else
         close(porter.link);
-    ck_assert(has(read_answer(asking), "accepted conn"));
     ck_assert(is_at_end(kept));
+    ask(silent, "/ping", "", FCGI_KEEP_CONN);
+    ck_assert(has(read_answer(silent), "hello"));
+    ck_assert(is_at_end(silent));
+    ck_assert(has(read_answer(asking), "accepted conn"));
     ck_assert(is_at_end(asking));
+    ck_assert_uint_lt(expect_end(), 1500);
+}
+END_TEST
+
+START_TEST(leaves_who_never_asks)
+{
+    int silent = visit();
+
+    answer_first();
+    tell(LINK_LEAVE, 0);
+    ck_assert(is_at_end(silent));
     ck_assert_uint_lt(expect_end(), 1500);
 }
 END_TEST
@@ -555,6 +570,7 @@ static Suite *desk_suite(void)
     tcase_add_test(t, management);
     tcase_add_test(t, the_history);
     tcase_add_loop_test(t, leaves, 0, 2);
+    tcase_add_test(t, leaves_who_never_asks);
     suite_add_tcase(s, t);
     return s;
 }
